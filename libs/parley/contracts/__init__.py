@@ -1,0 +1,1 @@
+"""The agreement between services: generated from `proto/`, versioned by package."""
