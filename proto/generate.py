@@ -1,0 +1,47 @@
+"""Generate Python from the proto files and the front door that re-exports every name. Run by `make proto`."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path("parley/contracts/v1")
+
+
+def generate() -> None:
+    """Call protoc with the Python, gRPC and type-stub plugins."""
+    protos = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto" / PACKAGE).glob("*.proto"))
+    outputs = [f"--{kind}_out=libs" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "grpc_tools.protoc", "-Iproto", *outputs, *protos]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PATH": path})
+
+
+def exported_names(proto: Path) -> dict[str, list[str]]:
+    """Module name -> public names of one proto file: its messages and enums, and its services' three classes."""
+    source = proto.read_text()
+    names = {f"{proto.stem}_pb2": sorted(re.findall(r"^(?:message|enum) (\w+)", source, re.MULTILINE))}
+    services = re.findall(r"^service (\w+)", source, re.MULTILINE)
+    classes = [name for s in services for name in (f"{s}Stub", f"{s}Servicer", f"add_{s}Servicer_to_server")]
+    return {**names, **({f"{proto.stem}_pb2_grpc": classes} if classes else {})}
+
+
+def write_front_door() -> None:
+    """Write `__init__.py`, so that callers import names and never a `_pb2` module."""
+    modules: dict[str, list[str]] = {}
+    for proto in sorted((ROOT / "proto" / PACKAGE).glob("*.proto")):
+        modules |= exported_names(proto)
+    lines = ['"""Every message and service of contracts v1, by name. Made by `make proto`."""', ""]
+    for module, names in sorted(modules.items()):
+        listing = "".join(f"    {name},\n" for name in names)
+        lines.append(f"from parley.contracts.v1.{module} import (\n{listing})")
+    public = "".join(f'    "{name}",\n' for name in sorted(name for names in modules.values() for name in names))
+    lines += ["", f"__all__ = [\n{public}]", ""]
+    (ROOT / "libs" / PACKAGE / "__init__.py").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    generate()
+    write_front_door()
