@@ -16,7 +16,11 @@ def generate() -> None:
     outputs = [f"--{kind}_out=libs" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "grpc_tools.protoc", "-Iproto", *outputs, *protos]
-    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PATH": path})
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PATH": path}, stderr=subprocess.DEVNULL)
+    for proto in (ROOT / "proto" / PACKAGE).glob("*.proto"):
+        if not re.search(r"^service ", proto.read_text(), re.MULTILINE):
+            for stub in (ROOT / "libs" / PACKAGE).glob(f"{proto.stem}_pb2_grpc.py*"):
+                stub.unlink()
 
 
 def exported_names(proto: Path) -> dict[str, list[str]]:

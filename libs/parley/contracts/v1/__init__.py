@@ -146,6 +146,7 @@ from parley.contracts.v1.realtime_pb2 import (
 )
 from parley.contracts.v1.sessions_pb2 import (
     GetSessionRequest,
+    GetSessionResponse,
     HistoryRequest,
     HistoryResponse,
     ListSessionsRequest,
@@ -163,15 +164,8 @@ from parley.contracts.v1.sessions_pb2_grpc import (
     add_SessionsServicer_to_server,
 )
 from parley.contracts.v1.telemetry_pb2 import (
-    GetTraceRequest,
-    GetTraceResponse,
     Span,
     SpansFinished,
-)
-from parley.contracts.v1.telemetry_pb2_grpc import (
-    TracesStub,
-    TracesServicer,
-    add_TracesServicer_to_server,
 )
 
 __all__ = [
@@ -207,8 +201,7 @@ __all__ = [
     "FrameSession",
     "FrameSource",
     "GetSessionRequest",
-    "GetTraceRequest",
-    "GetTraceResponse",
+    "GetSessionResponse",
     "HandbackRequested",
     "Handoff",
     "HandoffRequested",
@@ -295,8 +288,6 @@ __all__ = [
     "SuggestRequest",
     "SuggestResponse",
     "TakeoverRequested",
-    "TracesServicer",
-    "TracesStub",
     "TurnCancelled",
     "TurnCompleted",
     "TurnFailed",
@@ -315,5 +306,4 @@ __all__ = [
     "add_KnowledgeServicer_to_server",
     "add_MediaServicer_to_server",
     "add_SessionsServicer_to_server",
-    "add_TracesServicer_to_server",
 ]

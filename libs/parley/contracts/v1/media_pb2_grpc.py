@@ -34,13 +34,13 @@ class MediaStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Store = channel.unary_unary(
-                '/parley.contracts.v1.Media/Store',
+        self.StoreMedia = channel.unary_unary(
+                '/parley.contracts.v1.Media/StoreMedia',
                 request_serializer=parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaResponse.FromString,
                 _registered_method=True)
-        self.Fetch = channel.unary_unary(
-                '/parley.contracts.v1.Media/Fetch',
+        self.FetchMedia = channel.unary_unary(
+                '/parley.contracts.v1.Media/FetchMedia',
                 request_serializer=parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaResponse.FromString,
                 _registered_method=True)
@@ -59,14 +59,14 @@ class MediaStub:
 class MediaServicer:
     """Missing associated documentation comment in .proto file."""
 
-    def Store(self, request, context):
+    def StoreMedia(self, request, context):
         """Checks, re-encodes and stores one upload. INVALID_ARGUMENT and its detail say why it is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Fetch(self, request, context):
+    def FetchMedia(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,13 +88,13 @@ class MediaServicer:
 
 def add_MediaServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Store': grpc.unary_unary_rpc_method_handler(
-                    servicer.Store,
+            'StoreMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreMedia,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaResponse.SerializeToString,
             ),
-            'Fetch': grpc.unary_unary_rpc_method_handler(
-                    servicer.Fetch,
+            'FetchMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchMedia,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaResponse.SerializeToString,
             ),
@@ -120,7 +120,7 @@ class Media:
     """Missing associated documentation comment in .proto file."""
 
     @staticmethod
-    def Store(request,
+    def StoreMedia(request,
             target,
             options=(),
             channel_credentials=None,
@@ -133,7 +133,7 @@ class Media:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/parley.contracts.v1.Media/Store',
+            '/parley.contracts.v1.Media/StoreMedia',
             parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_media__pb2.StoreMediaResponse.FromString,
             options,
@@ -147,7 +147,7 @@ class Media:
             _registered_method=True)
 
     @staticmethod
-    def Fetch(request,
+    def FetchMedia(request,
             target,
             options=(),
             channel_credentials=None,
@@ -160,7 +160,7 @@ class Media:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/parley.contracts.v1.Media/Fetch',
+            '/parley.contracts.v1.Media/FetchMedia',
             parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_media__pb2.FetchMediaResponse.FromString,
             options,

@@ -31,9 +31,9 @@ class MediaStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MediaAsyncStub: ...
-    Store: _grpc.UnaryUnaryMultiCallable[_media_pb2.StoreMediaRequest, _media_pb2.StoreMediaResponse]
+    StoreMedia: _grpc.UnaryUnaryMultiCallable[_media_pb2.StoreMediaRequest, _media_pb2.StoreMediaResponse]
     """Checks, re-encodes and stores one upload. INVALID_ARGUMENT and its detail say why it is refused."""
-    Fetch: _grpc.UnaryUnaryMultiCallable[_media_pb2.FetchMediaRequest, _media_pb2.FetchMediaResponse]
+    FetchMedia: _grpc.UnaryUnaryMultiCallable[_media_pb2.FetchMediaRequest, _media_pb2.FetchMediaResponse]
     Analyze: _grpc.UnaryUnaryMultiCallable[_media_pb2.AnalyzeRequest, _media_pb2.AnalyzeResponse]
     """What can be said of an image. Fields without a configured recogniser stay empty."""
     RecommendStickers: _grpc.UnaryUnaryMultiCallable[_media_pb2.RecommendStickersRequest, _media_pb2.RecommendStickersResponse]
@@ -41,16 +41,16 @@ class MediaStub:
 @_typing.type_check_only
 class MediaAsyncStub(MediaStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Store: _aio.UnaryUnaryMultiCallable[_media_pb2.StoreMediaRequest, _media_pb2.StoreMediaResponse]  # type: ignore[assignment]
+    StoreMedia: _aio.UnaryUnaryMultiCallable[_media_pb2.StoreMediaRequest, _media_pb2.StoreMediaResponse]  # type: ignore[assignment]
     """Checks, re-encodes and stores one upload. INVALID_ARGUMENT and its detail say why it is refused."""
-    Fetch: _aio.UnaryUnaryMultiCallable[_media_pb2.FetchMediaRequest, _media_pb2.FetchMediaResponse]  # type: ignore[assignment]
+    FetchMedia: _aio.UnaryUnaryMultiCallable[_media_pb2.FetchMediaRequest, _media_pb2.FetchMediaResponse]  # type: ignore[assignment]
     Analyze: _aio.UnaryUnaryMultiCallable[_media_pb2.AnalyzeRequest, _media_pb2.AnalyzeResponse]  # type: ignore[assignment]
     """What can be said of an image. Fields without a configured recogniser stay empty."""
     RecommendStickers: _aio.UnaryUnaryMultiCallable[_media_pb2.RecommendStickersRequest, _media_pb2.RecommendStickersResponse]  # type: ignore[assignment]
 
 class MediaServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
-    def Store(
+    def StoreMedia(
         self,
         request: _media_pb2.StoreMediaRequest,
         context: _ServicerContext,
@@ -58,7 +58,7 @@ class MediaServicer(metaclass=_abc_1.ABCMeta):
         """Checks, re-encodes and stores one upload. INVALID_ARGUMENT and its detail say why it is refused."""
 
     @_abc_1.abstractmethod
-    def Fetch(
+    def FetchMedia(
         self,
         request: _media_pb2.FetchMediaRequest,
         context: _ServicerContext,

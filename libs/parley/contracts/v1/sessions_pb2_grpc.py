@@ -34,23 +34,23 @@ class SessionsStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Get = channel.unary_unary(
-                '/parley.contracts.v1.Sessions/Get',
+        self.GetSession = channel.unary_unary(
+                '/parley.contracts.v1.Sessions/GetSession',
                 request_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionRequest.SerializeToString,
-                response_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.Session.FromString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionResponse.FromString,
                 _registered_method=True)
         self.History = channel.unary_unary(
                 '/parley.contracts.v1.Sessions/History',
                 request_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.HistoryRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.HistoryResponse.FromString,
                 _registered_method=True)
-        self.List = channel.unary_unary(
-                '/parley.contracts.v1.Sessions/List',
+        self.ListSessions = channel.unary_unary(
+                '/parley.contracts.v1.Sessions/ListSessions',
                 request_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsResponse.FromString,
                 _registered_method=True)
-        self.Resolve = channel.unary_unary(
-                '/parley.contracts.v1.Sessions/Resolve',
+        self.ResolveSession = channel.unary_unary(
+                '/parley.contracts.v1.Sessions/ResolveSession',
                 request_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionResponse.FromString,
                 _registered_method=True)
@@ -64,7 +64,7 @@ class SessionsStub:
 class SessionsServicer:
     """Missing associated documentation comment in .proto file."""
 
-    def Get(self, request, context):
+    def GetSession(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,14 +77,14 @@ class SessionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def List(self, request, context):
+    def ListSessions(self, request, context):
         """Sessions by status, longest waiting first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Resolve(self, request, context):
+    def ResolveSession(self, request, context):
         """The session of a visitor of a channel; opened by its first message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -101,23 +101,23 @@ class SessionsServicer:
 
 def add_SessionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Get': grpc.unary_unary_rpc_method_handler(
-                    servicer.Get,
+            'GetSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSession,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionRequest.FromString,
-                    response_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.Session.SerializeToString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionResponse.SerializeToString,
             ),
             'History': grpc.unary_unary_rpc_method_handler(
                     servicer.History,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.HistoryRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.HistoryResponse.SerializeToString,
             ),
-            'List': grpc.unary_unary_rpc_method_handler(
-                    servicer.List,
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsResponse.SerializeToString,
             ),
-            'Resolve': grpc.unary_unary_rpc_method_handler(
-                    servicer.Resolve,
+            'ResolveSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveSession,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionResponse.SerializeToString,
             ),
@@ -138,7 +138,7 @@ class Sessions:
     """Missing associated documentation comment in .proto file."""
 
     @staticmethod
-    def Get(request,
+    def GetSession(request,
             target,
             options=(),
             channel_credentials=None,
@@ -151,9 +151,9 @@ class Sessions:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/parley.contracts.v1.Sessions/Get',
+            '/parley.contracts.v1.Sessions/GetSession',
             parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionRequest.SerializeToString,
-            parley_dot_contracts_dot_v1_dot_sessions__pb2.Session.FromString,
+            parley_dot_contracts_dot_v1_dot_sessions__pb2.GetSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -192,7 +192,7 @@ class Sessions:
             _registered_method=True)
 
     @staticmethod
-    def List(request,
+    def ListSessions(request,
             target,
             options=(),
             channel_credentials=None,
@@ -205,7 +205,7 @@ class Sessions:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/parley.contracts.v1.Sessions/List',
+            '/parley.contracts.v1.Sessions/ListSessions',
             parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_sessions__pb2.ListSessionsResponse.FromString,
             options,
@@ -219,7 +219,7 @@ class Sessions:
             _registered_method=True)
 
     @staticmethod
-    def Resolve(request,
+    def ResolveSession(request,
             target,
             options=(),
             channel_credentials=None,
@@ -232,7 +232,7 @@ class Sessions:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/parley.contracts.v1.Sessions/Resolve',
+            '/parley.contracts.v1.Sessions/ResolveSession',
             parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_sessions__pb2.ResolveSessionResponse.FromString,
             options,

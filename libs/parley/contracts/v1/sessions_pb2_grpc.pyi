@@ -31,12 +31,12 @@ class SessionsStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SessionsAsyncStub: ...
-    Get: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.Session]
+    GetSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.GetSessionResponse]
     History: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.HistoryRequest, _sessions_pb2.HistoryResponse]
     """Stored events after a position, oldest first."""
-    List: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]
     """Sessions by status, longest waiting first."""
-    Resolve: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ResolveSessionRequest, _sessions_pb2.ResolveSessionResponse]
+    ResolveSession: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.ResolveSessionRequest, _sessions_pb2.ResolveSessionResponse]
     """The session of a visitor of a channel; opened by its first message."""
     Outbox: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.OutboxRequest, _sessions_pb2.OutboxResponse]
     """What a channel's adapter has still to send, for adapters that poll over HTTP."""
@@ -44,23 +44,23 @@ class SessionsStub:
 @_typing.type_check_only
 class SessionsAsyncStub(SessionsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Get: _aio.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.Session]  # type: ignore[assignment]
+    GetSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.GetSessionResponse]  # type: ignore[assignment]
     History: _aio.UnaryUnaryMultiCallable[_sessions_pb2.HistoryRequest, _sessions_pb2.HistoryResponse]  # type: ignore[assignment]
     """Stored events after a position, oldest first."""
-    List: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    ListSessions: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Sessions by status, longest waiting first."""
-    Resolve: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ResolveSessionRequest, _sessions_pb2.ResolveSessionResponse]  # type: ignore[assignment]
+    ResolveSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ResolveSessionRequest, _sessions_pb2.ResolveSessionResponse]  # type: ignore[assignment]
     """The session of a visitor of a channel; opened by its first message."""
     Outbox: _aio.UnaryUnaryMultiCallable[_sessions_pb2.OutboxRequest, _sessions_pb2.OutboxResponse]  # type: ignore[assignment]
     """What a channel's adapter has still to send, for adapters that poll over HTTP."""
 
 class SessionsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
-    def Get(
+    def GetSession(
         self,
         request: _sessions_pb2.GetSessionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_sessions_pb2.Session, _abc.Awaitable[_sessions_pb2.Session]]: ...
+    ) -> _typing.Union[_sessions_pb2.GetSessionResponse, _abc.Awaitable[_sessions_pb2.GetSessionResponse]]: ...
 
     @_abc_1.abstractmethod
     def History(
@@ -71,7 +71,7 @@ class SessionsServicer(metaclass=_abc_1.ABCMeta):
         """Stored events after a position, oldest first."""
 
     @_abc_1.abstractmethod
-    def List(
+    def ListSessions(
         self,
         request: _sessions_pb2.ListSessionsRequest,
         context: _ServicerContext,
@@ -79,7 +79,7 @@ class SessionsServicer(metaclass=_abc_1.ABCMeta):
         """Sessions by status, longest waiting first."""
 
     @_abc_1.abstractmethod
-    def Resolve(
+    def ResolveSession(
         self,
         request: _sessions_pb2.ResolveSessionRequest,
         context: _ServicerContext,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from parley.contracts.v1 import meta_pb2 as parley_dot_contracts_dot_v1_dot_meta__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/contracts/v1/telemetry.proto\x12\x13parley.contracts.v1\x1a\x1eparley/contracts/v1/meta.proto\"g\n\rSpansFinished\x12,\n\x04meta\x18\x01 \x01(\x0b\x32\x1e.parley.contracts.v1.EventMeta\x12(\n\x05spans\x18\x02 \x03(\x0b\x32\x19.parley.contracts.v1.Span\"\x9c\x02\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x0f\n\x07span_id\x18\x02 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\t\x12\x15\n\rstart_unix_ns\x18\x06 \x01(\x04\x12\x13\n\x0b\x65nd_unix_ns\x18\x07 \x01(\x04\x12=\n\nattributes\x18\x08 \x03(\x0b\x32).parley.contracts.v1.Span.AttributesEntry\x12\x0e\n\x06status\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"#\n\x0fGetTraceRequest\x12\x10\n\x08trace_id\x18\x01 \x01(\t\"<\n\x10GetTraceResponse\x12(\n\x05spans\x18\x01 \x03(\x0b\x32\x19.parley.contracts.v1.Span2\\\n\x06Traces\x12R\n\x03Get\x12$.parley.contracts.v1.GetTraceRequest\x1a%.parley.contracts.v1.GetTraceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#parley/contracts/v1/telemetry.proto\x12\x13parley.contracts.v1\x1a\x1eparley/contracts/v1/meta.proto\"g\n\rSpansFinished\x12,\n\x04meta\x18\x01 \x01(\x0b\x32\x1e.parley.contracts.v1.EventMeta\x12(\n\x05spans\x18\x02 \x03(\x0b\x32\x19.parley.contracts.v1.Span\"\x9c\x02\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\x0f\n\x07span_id\x18\x02 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\t\x12\x15\n\rstart_unix_ns\x18\x06 \x01(\x04\x12\x13\n\x0b\x65nd_unix_ns\x18\x07 \x01(\x04\x12=\n\nattributes\x18\x08 \x03(\x0b\x32).parley.contracts.v1.Span.AttributesEntry\x12\x0e\n\x06status\x18\t \x01(\t\x12\x0c\n\x04kind\x18\n \x01(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +40,4 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPAN']._serialized_end=482
   _globals['_SPAN_ATTRIBUTESENTRY']._serialized_start=433
   _globals['_SPAN_ATTRIBUTESENTRY']._serialized_end=482
-  _globals['_GETTRACEREQUEST']._serialized_start=484
-  _globals['_GETTRACEREQUEST']._serialized_end=519
-  _globals['_GETTRACERESPONSE']._serialized_start=521
-  _globals['_GETTRACERESPONSE']._serialized_end=581
-  _globals['_TRACES']._serialized_start=583
-  _globals['_TRACES']._serialized_end=675
 # @@protoc_insertion_point(module_scope)
