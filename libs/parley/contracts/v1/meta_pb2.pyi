@@ -34,7 +34,7 @@ class EventMeta(_message.Message):
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """ULID; the same for every attempt to publish this event"""
+    """unique; the same for every attempt to publish this event"""
     version: _builtins.int
     """version of the event's type, from 1"""
     tenant_id: _builtins.str

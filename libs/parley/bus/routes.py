@@ -1,0 +1,63 @@
+"""Where each kind of event goes, so that publishing names the event and nothing else."""
+
+from parley.bus.events import Event
+from parley.bus.queues import (
+    DEAD_EXCHANGE,
+    ENGINE_BATCH,
+    ENGINE_TO_USER_EXCHANGE,
+    EVENTS,
+    TO_SHARD,
+    USER_TO_ENGINE_EXCHANGE,
+    Route,
+    fact_key,
+    shard_key,
+)
+from parley.contracts.v1 import TurnCompleted, TurnFailed, TurnRequested, TurnStarted
+from parley.core import shard_of
+
+_FROM_ENGINE = (TurnStarted, TurnCompleted, TurnFailed)
+
+
+def to_shard(event: Event, shards: int) -> Route:
+    """The shard of the event's session. What engines say comes in by their own direction, to the same queue."""
+    exchange = ENGINE_TO_USER_EXCHANGE if isinstance(event, _FROM_ENGINE) else USER_TO_ENGINE_EXCHANGE
+    return Route(exchange, shard_key(shard_of(event.meta.tenant_id, event.meta.session_id, shards)))
+
+
+def to_engines(group: str = "default") -> Route:
+    """Any engine of a group."""
+    return Route(USER_TO_ENGINE_EXCHANGE, f"engine.{group}", batch=ENGINE_BATCH)
+
+
+def to_engine_replica(replica: str) -> Route:
+    """One engine; transient, since what it would cancel dies with it."""
+    return Route(USER_TO_ENGINE_EXCHANGE, f"replica.{replica}", durable=False)
+
+
+def to_gateway(gateway: str, *, durable: bool = True) -> Route:
+    """One gateway. Stored events are confirmed and must find it; chunks (`durable=False`) are previews."""
+    return Route(ENGINE_TO_USER_EXCHANGE, f"gateway.{gateway}", durable=durable)
+
+
+def to_channel(channel: str) -> Route:
+    """The outbound side of a channel adapter."""
+    return Route(ENGINE_TO_USER_EXCHANGE, f"channel.{channel}")
+
+
+def as_fact(event: Event) -> Route:
+    """A fact for whoever observes it; nobody may, so it need not find a queue."""
+    return Route(EVENTS, fact_key(type(event)), mandatory=False)
+
+
+def to_dead(queue: str) -> Route:
+    """The dead-letter desk."""
+    return Route(DEAD_EXCHANGE, queue)
+
+
+def route_of(event: Event, shards: int) -> Route:
+    """The one place that an event of this type goes to; facts are the default."""
+    if isinstance(event, TO_SHARD):
+        return to_shard(event, shards)
+    if isinstance(event, TurnRequested):
+        return to_engines(event.group or "default")
+    return as_fact(event)
