@@ -81,6 +81,11 @@ class Subscription(Protocol):
         """Whether the broker would deliver to us now."""
         ...
 
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Ends with an error when this queue cannot be read any more and only a new process can help."""
+        ...
+
 
 class Bus(Protocol):
     """A connection to the broker, for one service. Opened by `parley.bus.open_bus`."""

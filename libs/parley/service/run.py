@@ -43,7 +43,7 @@ class Running:
     subscriptions: list[Any]
     tasks: list[asyncio.Task[None]]
 
-    def failed(self) -> list[asyncio.Future[None]]:
+    def failed(self) -> list[asyncio.Future[Any]]:
         """Ends when the service cannot go on."""
         return [*self.tasks, *(s.lost for s in self.subscriptions)]
 
@@ -143,10 +143,10 @@ async def _start(
 async def _until_stopped(stop: asyncio.Event, started: list[Running]) -> BaseException | None:
     """Wait for a signal (None) or for the first part that fails (its error)."""
     waiting = asyncio.create_task(stop.wait())
-    parts = [part for one in started for part in one.failed()]
+    parts: set[asyncio.Future[Any]] = {part for one in started for part in one.failed()}
     done, _ = await asyncio.wait({waiting, *parts}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    return next((part.exception() for part in done if part is not waiting and not part.cancelled()), None)
+    return next((part.exception() for part in done & parts if not part.cancelled()), None)
 
 
 def _stop_event() -> asyncio.Event:
