@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from parley.contracts.v1 import conversation_pb2 as parley_dot_contracts_dot_v1_dot_conversation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fparley/contracts/v1/media.proto\x12\x13parley.contracts.v1\x1a&parley/contracts/v1/conversation.proto\"u\n\x11StoreMediaRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x15\n\rdeclared_type\x18\x04 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\"B\n\x12StoreMediaResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\"L\n\x11\x46\x65tchMediaRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08media_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\"S\n\x12\x46\x65tchMediaResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\x0e\x41nalyzeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08media_id\x18\x02 \x01(\t\"r\n\x0f\x41nalyzeResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\"J\n\x18RecommendStickersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"9\n\x07Sticker\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\"[\n\x19RecommendStickersResponse\x12.\n\x08stickers\x18\x01 \x03(\x0b\x32\x1c.parley.contracts.v1.Sticker\x12\x0e\n\x06method\x18\x02 \x01(\t2\x8f\x03\n\x05Media\x12]\n\nStoreMedia\x12&.parley.contracts.v1.StoreMediaRequest\x1a\'.parley.contracts.v1.StoreMediaResponse\x12]\n\nFetchMedia\x12&.parley.contracts.v1.FetchMediaRequest\x1a\'.parley.contracts.v1.FetchMediaResponse\x12T\n\x07\x41nalyze\x12#.parley.contracts.v1.AnalyzeRequest\x1a$.parley.contracts.v1.AnalyzeResponse\x12r\n\x11RecommendStickers\x12-.parley.contracts.v1.RecommendStickersRequest\x1a..parley.contracts.v1.RecommendStickersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fparley/contracts/v1/media.proto\x12\x13parley.contracts.v1\x1a&parley/contracts/v1/conversation.proto\"u\n\x11StoreMediaRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x15\n\rdeclared_type\x18\x04 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\"B\n\x12StoreMediaResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\"\\\n\x11\x46\x65tchMediaRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08media_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65pt\x18\x04 \x03(\t\"S\n\x12\x46\x65tchMediaResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\x0e\x41nalyzeRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08media_id\x18\x02 \x01(\t\"r\n\x0f\x41nalyzeResponse\x12,\n\x05media\x18\x01 \x01(\x0b\x32\x1d.parley.contracts.v1.MediaRef\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\"J\n\x18RecommendStickersRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"9\n\x07Sticker\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\"[\n\x19RecommendStickersResponse\x12.\n\x08stickers\x18\x01 \x03(\x0b\x32\x1c.parley.contracts.v1.Sticker\x12\x0e\n\x06method\x18\x02 \x01(\t2\x8f\x03\n\x05Media\x12]\n\nStoreMedia\x12&.parley.contracts.v1.StoreMediaRequest\x1a\'.parley.contracts.v1.StoreMediaResponse\x12]\n\nFetchMedia\x12&.parley.contracts.v1.FetchMediaRequest\x1a\'.parley.contracts.v1.FetchMediaResponse\x12T\n\x07\x41nalyze\x12#.parley.contracts.v1.AnalyzeRequest\x1a$.parley.contracts.v1.AnalyzeResponse\x12r\n\x11RecommendStickers\x12-.parley.contracts.v1.RecommendStickersRequest\x1a..parley.contracts.v1.RecommendStickersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREMEDIARESPONSE']._serialized_start=215
   _globals['_STOREMEDIARESPONSE']._serialized_end=281
   _globals['_FETCHMEDIAREQUEST']._serialized_start=283
-  _globals['_FETCHMEDIAREQUEST']._serialized_end=359
-  _globals['_FETCHMEDIARESPONSE']._serialized_start=361
-  _globals['_FETCHMEDIARESPONSE']._serialized_end=444
-  _globals['_ANALYZEREQUEST']._serialized_start=446
-  _globals['_ANALYZEREQUEST']._serialized_end=499
-  _globals['_ANALYZERESPONSE']._serialized_start=501
-  _globals['_ANALYZERESPONSE']._serialized_end=615
-  _globals['_RECOMMENDSTICKERSREQUEST']._serialized_start=617
-  _globals['_RECOMMENDSTICKERSREQUEST']._serialized_end=691
-  _globals['_STICKER']._serialized_start=693
-  _globals['_STICKER']._serialized_end=750
-  _globals['_RECOMMENDSTICKERSRESPONSE']._serialized_start=752
-  _globals['_RECOMMENDSTICKERSRESPONSE']._serialized_end=843
-  _globals['_MEDIA']._serialized_start=846
-  _globals['_MEDIA']._serialized_end=1245
+  _globals['_FETCHMEDIAREQUEST']._serialized_end=375
+  _globals['_FETCHMEDIARESPONSE']._serialized_start=377
+  _globals['_FETCHMEDIARESPONSE']._serialized_end=460
+  _globals['_ANALYZEREQUEST']._serialized_start=462
+  _globals['_ANALYZEREQUEST']._serialized_end=515
+  _globals['_ANALYZERESPONSE']._serialized_start=517
+  _globals['_ANALYZERESPONSE']._serialized_end=631
+  _globals['_RECOMMENDSTICKERSREQUEST']._serialized_start=633
+  _globals['_RECOMMENDSTICKERSREQUEST']._serialized_end=707
+  _globals['_STICKER']._serialized_start=709
+  _globals['_STICKER']._serialized_end=766
+  _globals['_RECOMMENDSTICKERSRESPONSE']._serialized_start=768
+  _globals['_RECOMMENDSTICKERSRESPONSE']._serialized_end=859
+  _globals['_MEDIA']._serialized_start=862
+  _globals['_MEDIA']._serialized_end=1261
 # @@protoc_insertion_point(module_scope)

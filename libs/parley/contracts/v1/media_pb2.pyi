@@ -79,20 +79,26 @@ class FetchMediaRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     MEDIA_ID_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    ACCEPT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     media_id: _builtins.str
     session_id: _builtins.str
     """when set, the media must belong to it"""
+    @_builtins.property
+    def accept(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """MIME types that the caller can show; without one it gets what every client can"""
+
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         media_id: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        accept: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_id", b"media_id", "session_id", b"session_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "media_id", b"media_id", "session_id", b"session_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

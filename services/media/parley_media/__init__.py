@@ -1,0 +1,1 @@
+"""Takes in pictures, checks them, encodes them anew and keeps them."""

@@ -1,0 +1,113 @@
+"""Which encodings are kept of a picture: WebP first, then one that every client and channel can show."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from parley_media.transcode.limits import Limits
+from parley_media.transcode.problems import TOO_LARGE, Unusable
+
+WEBP_PIXELS = 12_500_000  # beyond them a second encoding costs more time than it saves
+WEBP_FRAMES_PIXELS = 20_000_000
+WEBP_EDGE = 16_383  # the format's own limit
+WORTH_KEEPING = 0.9  # of the fallback's size
+GRAPHIC_COLOURS = 4096  # a drawing or a screenshot has fewer in the sample, a photograph more
+SAMPLE = (256, 256)
+PNG_FAST_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One finished encoding."""
+
+    mime_type: str
+    content: bytes
+
+
+def encode_still(picture: Image.Image, *, lossy_source: bool, limits: Limits) -> list[Encoded]:
+    """WebP where it is smaller, then JPEG or PNG by content. Raises Unusable when nothing fits the limit."""
+    graphic = not lossy_source and is_graphic(picture)
+    kind = fallback_for(transparent=picture.mode == "RGBA", graphic=graphic)
+    fallback = _png(picture) if kind == "PNG" else _jpeg(picture, graphic=graphic, limit=limits.result_bytes)
+    return _kept(_webp(picture, lossless=graphic), fallback, limits)
+
+
+def encode_animation(frames: Sequence[tuple[Image.Image, int]], *, limits: Limits) -> list[Encoded]:
+    """Animated WebP where it is smaller, then GIF. Raises Unusable when neither fits the limit."""
+    width, height = frames[0][0].size
+    affordable = len(frames) * width * height <= WEBP_FRAMES_PIXELS
+    gif = _gif(frames)
+    webp = _animated_webp(frames) if affordable or len(gif.content) > limits.result_bytes else None
+    return _kept(webp, gif, limits)
+
+
+def fallback_for(*, transparent: bool, graphic: bool) -> str:
+    """What every client and channel can show: PNG keeps transparency and sharp edges, JPEG is for photographs."""
+    return "PNG" if transparent or graphic else "JPEG"
+
+
+def is_graphic(picture: Image.Image) -> bool:
+    """Whether a sample of its pixels has few colours."""
+    step = picture.resize(SAMPLE, Image.Resampling.NEAREST) if picture.width * picture.height > 65536 else picture
+    return step.getcolors(GRAPHIC_COLOURS) is not None
+
+
+def _kept(webp: Encoded | None, fallback: Encoded, limits: Limits) -> list[Encoded]:
+    fits = len(fallback.content) <= limits.result_bytes
+    if webp and len(webp.content) <= limits.result_bytes:
+        if not fits:
+            return [webp]
+        if len(webp.content) <= WORTH_KEEPING * len(fallback.content):
+            return [webp, fallback]
+    if not fits:
+        raise Unusable(TOO_LARGE, "the picture is larger than 5 MB once it is encoded anew; make it smaller")
+    return [fallback]
+
+
+def _jpeg(picture: Image.Image, *, graphic: bool, limit: int) -> Encoded:
+    flat = picture.convert("RGB") if picture.mode == "RGBA" else picture
+    for quality in (88, 75, 60):
+        content = _saved(flat, "JPEG", quality=quality, subsampling=0 if graphic else 2)
+        if len(content) <= limit:
+            break
+    return Encoded("image/jpeg", content)
+
+
+def _png(picture: Image.Image) -> Encoded:
+    level = 6 if picture.width * picture.height <= PNG_FAST_PIXELS else 2
+    return Encoded("image/png", _saved(picture, "PNG", compress_level=level))
+
+
+def _webp(picture: Image.Image, *, lossless: bool) -> Encoded | None:
+    if max(picture.size) > WEBP_EDGE or picture.width * picture.height > WEBP_PIXELS:
+        return None
+    quality = 50 if lossless else 80  # effort, when lossless
+    return Encoded("image/webp", _saved(picture, "WEBP", quality=quality, method=2, lossless=lossless))
+
+
+def _gif(frames: Sequence[tuple[Image.Image, int]]) -> Encoded:
+    # Octree palettes: Pillow's own choice for GIF takes twenty times as long.
+    paletted = (frame.quantize(255, method=Image.Quantize.FASTOCTREE) for frame, _ in frames)
+    return Encoded("image/gif", _animated(paletted, frames, "GIF", optimize=False, disposal=2))
+
+
+def _animated_webp(frames: Sequence[tuple[Image.Image, int]]) -> Encoded:
+    pictures = (frame for frame, _ in frames)
+    return Encoded("image/webp", _animated(pictures, frames, "WEBP", quality=75, method=0))
+
+
+def _animated(
+    pictures: Iterator[Image.Image], frames: Sequence[tuple[Image.Image, int]], kind: str, **options: Any
+) -> bytes:
+    first = next(pictures)
+    shown = [milliseconds for _, milliseconds in frames]
+    return _saved(first, kind, save_all=True, append_images=pictures, duration=shown, loop=0, **options)
+
+
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    into = BytesIO()
+    picture.save(into, kind, **options)
+    return into.getvalue()
