@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,13 +38,33 @@ def write_front_door() -> None:
     modules: dict[str, list[str]] = {}
     for proto in sorted((ROOT / "proto" / PACKAGE).glob("*.proto")):
         modules |= exported_names(proto)
-    lines = ['"""Every message and service of contracts v1, by name. Made by `make proto`."""', ""]
-    for module, names in sorted(modules.items()):
-        listing = "".join(f"    {name},\n" for name in names)
-        lines.append(f"from parley.contracts.v1.{module} import (\n{listing})")
-    public = "".join(f'    "{name}",\n' for name in sorted(name for names in modules.values() for name in names))
-    lines += ["", f"__all__ = [\n{public}]", ""]
+    imports = [import_of(module, names) for module, names in sorted(modules.items())]
+    typed = {module: async_stubs(names) for module, names in sorted(modules.items()) if async_stubs(names)}
+    checked = [textwrap.indent(import_of(module, names), "    ") for module, names in typed.items()]
+    aliases = [f"    {name} = {name.replace('AsyncStub', 'Stub')}" for names in typed.values() for name in names]
+    public = sorted(name for names in [*modules.values(), *typed.values()] for name in names)
+    lines = [
+        '"""Every message and service of contracts v1, by name. Made by `make proto`."""\n',
+        "from typing import TYPE_CHECKING\n",
+        *imports,
+        "\n# The stub of an asyncio channel is a type of its own to the type checker, and the same class when it runs.",
+        "if TYPE_CHECKING:",
+        *checked,
+        "else:",
+        *aliases,
+        "\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in public) + "]\n",
+    ]
     (ROOT / "libs" / PACKAGE / "__init__.py").write_text("\n".join(lines))
+
+
+def import_of(module: str, names: list[str]) -> str:
+    """One import statement."""
+    return f"from parley.contracts.v1.{module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
+
+
+def async_stubs(names: list[str]) -> list[str]:
+    """The asyncio stubs among a module's names."""
+    return [name.replace("Stub", "AsyncStub") for name in names if name.endswith("Stub")]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Every message and service of contracts v1, by name. Made by `make proto`."""
 
+from typing import TYPE_CHECKING
+
 from parley.contracts.v1.access_pb2 import (
     ApiKey,
     CreateKeyRequest,
@@ -168,8 +170,33 @@ from parley.contracts.v1.telemetry_pb2 import (
     SpansFinished,
 )
 
+# The stub of an asyncio channel is a type of its own to the type checker, and the same class when it runs.
+if TYPE_CHECKING:
+    from parley.contracts.v1.access_pb2_grpc import (
+        AccessAsyncStub,
+    )
+    from parley.contracts.v1.engine_pb2_grpc import (
+        EngineAsyncStub,
+    )
+    from parley.contracts.v1.knowledge_pb2_grpc import (
+        KnowledgeAsyncStub,
+    )
+    from parley.contracts.v1.media_pb2_grpc import (
+        MediaAsyncStub,
+    )
+    from parley.contracts.v1.sessions_pb2_grpc import (
+        SessionsAsyncStub,
+    )
+else:
+    AccessAsyncStub = AccessStub
+    EngineAsyncStub = EngineStub
+    KnowledgeAsyncStub = KnowledgeStub
+    MediaAsyncStub = MediaStub
+    SessionsAsyncStub = SessionsStub
+
 __all__ = [
     "Accepted",
+    "AccessAsyncStub",
     "AccessServicer",
     "AccessStub",
     "Ack",
@@ -188,6 +215,7 @@ __all__ = [
     "Document",
     "DocumentIndexed",
     "DocumentRemoved",
+    "EngineAsyncStub",
     "EngineServicer",
     "EngineStub",
     "Envelope",
@@ -211,6 +239,7 @@ __all__ = [
     "IssueVisitorTokenRequest",
     "IssueVisitorTokenResponse",
     "KeyRevoked",
+    "KnowledgeAsyncStub",
     "KnowledgeServicer",
     "KnowledgeStub",
     "ListDocumentsRequest",
@@ -219,6 +248,7 @@ __all__ = [
     "ListKeysResponse",
     "ListSessionsRequest",
     "ListSessionsResponse",
+    "MediaAsyncStub",
     "MediaInspected",
     "MediaReceived",
     "MediaRef",
@@ -266,6 +296,7 @@ __all__ = [
     "SessionOpened",
     "SessionStatus",
     "SessionTakenOver",
+    "SessionsAsyncStub",
     "SessionsServicer",
     "SessionsStub",
     "ShardProbed",

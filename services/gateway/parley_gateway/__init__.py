@@ -1,0 +1,1 @@
+"""The only public door: visitors, channel adapters, agents and operators come in here. Owns no data."""

@@ -1,0 +1,136 @@
+"""From whoever writes to the router: one way in for every transport, and one place that waits for the commit."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from parley.bus import Event
+from parley.contracts.v1 import Accepted, CommandResult, MediaRef, MessageReceived, Sender
+from parley.core import Invalid, ParleyError, Unavailable
+from parley.service import Context
+from parley.telemetry import TraceContext, counter, names, span
+from parley_gateway.realtime.streams import Streams, Waiting
+
+MAX_ID_CHARS = 128
+COMMAND_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message as it came in, before it is anybody's."""
+
+    tenant: str
+    session: str
+    channel: str
+    external_id: str
+    sender: Sender
+    text: str
+    media: tuple[MediaRef, ...] = ()
+    ownership: int = 0
+
+
+class Inbox:
+    """Publishes what was written and tells the writer when it is stored."""
+
+    def __init__(self, ctx: Context[Any], streams: Streams, *, text_chars: int) -> None:
+        self._ctx = ctx
+        self._streams = streams
+        self._text_chars = text_chars
+
+    def check(self, external_id: str, text: str, media: int) -> None:
+        """Refuse what can never be a message. Raises Invalid, saying what to do."""
+        if not external_id or len(external_id) > MAX_ID_CHARS:
+            raise Invalid(f"a message needs its own id, 1 to {MAX_ID_CHARS} characters, the same when it is sent again")
+        if not text.strip() and not media:
+            raise Invalid("a message needs a text or a picture")
+        if len(text) > self._text_chars:
+            raise Invalid(f"the text has {len(text)} characters; {self._text_chars} are allowed")
+        if "\x00" in text:
+            raise Invalid("the text holds a NUL character")
+
+    def write(
+        self,
+        written: Written,
+        context: TraceContext,
+        stored: Callable[[Accepted], None],
+        failed: Callable[[ParleyError], None],
+    ) -> asyncio.Future[None]:
+        """Publish without waiting; the future ends when the broker has it. `failed` says that it has not been taken.
+
+        The same message written twice at once is published twice and stored once: both hear of it.
+        """
+        event = MessageReceived(
+            channel=written.channel,
+            external_message_id=written.external_id,
+            sender=written.sender,
+            text=written.text,
+            media=written.media,
+            gateway_id=self._ctx.replica,
+            ownership=written.ownership,
+        )
+        event.sent_at.GetCurrentTime()
+        began = time.time()
+        self._streams.expect(written.tenant, written.session, written.external_id, Waiting(stored, context, began))
+        published = self._publish(event, written.tenant, written.session, context)
+        published.add_done_callback(lambda done: self._published(done, written, failed))
+        return published
+
+    async def write_and_wait(self, written: Written, context: TraceContext, seconds: float) -> Accepted | None:
+        """The stored message's place, or None when the broker has it but the commit takes longer than `seconds`.
+
+        Raises Unavailable when not even the broker has it.
+        """
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        published = self.write(
+            written,
+            context,
+            lambda accepted: None if answer.done() else answer.set_result(accepted),
+            lambda error: None if answer.done() else answer.set_exception(error),
+        )
+        done, _ = await asyncio.wait({answer}, timeout=seconds)
+        if done:
+            return answer.result()
+        self._streams.forget(written.tenant, written.session, written.external_id)
+        if published.done() and not published.exception():
+            return None
+        raise Unavailable("the message could not be taken; send it again with the same id", retry_after=2)
+
+    async def command(self, event: Event, request_id: str, tenant: str, session: str) -> CommandResult:
+        """Ask the session's owner to do something, and wait for what came of it. Raises Unavailable."""
+        result = self._streams.command(request_id)
+        context = self._ctx.tracing.begin()
+        self._publish(event, tenant, session, context).add_done_callback(_ignore)
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                return await result
+        except TimeoutError:
+            raise Unavailable("the session's owner does not answer; try again", retry_after=2) from None
+
+    def tell(self, event: Event, tenant: str, session: str) -> None:
+        """Publish something that nobody waits for; losing it costs comfort, not messages."""
+        try:
+            self._publish(event, tenant, session, self._ctx.tracing.follow("")).add_done_callback(_ignore)
+        except ParleyError:
+            counter(names.REFUSED, "bus_full").inc()
+
+    def _publish(self, event: Any, tenant: str, session: str, context: TraceContext) -> asyncio.Future[None]:
+        event.meta.tenant_id, event.meta.session_id = tenant, session
+        with span(names.RECEIVE_MESSAGE, kind="server", context=context) as recording:
+            recording.set(names.SESSION, session)
+            event.meta.traceparent = recording.context.traceparent
+            return self._ctx.publish_nowait(event)
+
+    def _published(self, done: asyncio.Future[None], written: Written, failed: Callable[[ParleyError], None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is None and not done.cancelled():
+            return
+        self._streams.forget(written.tenant, written.session, written.external_id)
+        failed(Unavailable("the message could not be taken; send it again with the same id", retry_after=2))
+
+
+def _ignore(done: asyncio.Future[None]) -> None:
+    """Read the outcome, so that the loop does not complain of one nobody asked for."""
+    if not done.cancelled():
+        done.exception()

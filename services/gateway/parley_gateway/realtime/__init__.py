@@ -1,0 +1,1 @@
+"""Parley Realtime v1: one semantics for every transport."""

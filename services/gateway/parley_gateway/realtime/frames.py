@@ -1,0 +1,163 @@
+"""Server frames as JSON and as protobuf, from one description.
+
+A frame is built once as plain values in the shape of `ServerFrame`; JSON is its proto3 mapping with the proto's own
+names, protobuf is the message made from the same values. Client frames are read from either.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from parley.contracts.v1 import (
+    ClientFrame,
+    MediaRef,
+    Message,
+    Sender,
+    SenderKind,
+    ServerFrame,
+    SessionStatus,
+    Source,
+    StreamEvent,
+)
+from parley.core import Invalid
+
+Frame = dict[str, Any]
+Encoder = Callable[[Frame], bytes]
+
+_SENDERS = {
+    SenderKind.SENDER_KIND_VISITOR: "visitor",
+    SenderKind.SENDER_KIND_ENGINE: "engine",
+    SenderKind.SENDER_KIND_AGENT: "agent",
+    SenderKind.SENDER_KIND_SYSTEM: "system",
+}
+STATUS_WORDS = {
+    SessionStatus.SESSION_STATUS_OPEN: "open",
+    SessionStatus.SESSION_STATUS_WAITING: "waiting",
+    SessionStatus.SESSION_STATUS_ASSIGNED: "assigned",
+    SessionStatus.SESSION_STATUS_CLOSED: "closed",
+}
+_HUMAN = {"visitor": "visitor", "agent": "human", "system": "system"}
+
+
+def rfc3339(stamp: Timestamp) -> str:
+    """As JSON has times."""
+    return datetime.fromtimestamp(stamp.seconds + stamp.nanos / 1e9, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def to_json(frame: Frame) -> bytes:
+    """The proto3 JSON mapping; defaults may be present."""
+    return orjson.dumps(frame)
+
+
+def to_protobuf(frame: Frame) -> bytes:
+    """The same frame as protobuf."""
+    return json_format.ParseDict(frame, ServerFrame()).SerializeToString()
+
+
+def read_json(data: str | bytes) -> ClientFrame:
+    """One client frame. Unknown fields are ignored; anything else that does not fit raises Invalid."""
+    try:
+        return json_format.ParseDict(orjson.loads(data), ClientFrame(), ignore_unknown_fields=True)
+    except (orjson.JSONDecodeError, json_format.ParseError, TypeError, AttributeError, ValueError) as error:
+        raise Invalid(f"this is not a frame of parley.v1.json: {str(error)[:120]}") from None
+
+
+def read_protobuf(data: bytes) -> ClientFrame:
+    """One client frame. Raises Invalid."""
+    try:
+        return ClientFrame.FromString(data)
+    except DecodeError:
+        raise Invalid("this is not a frame of parley.v1.pb") from None
+
+
+def event_frame(stream: str, epoch: int, event: StreamEvent) -> Frame:
+    """A durable event with its position."""
+    return {"event": event_value(stream, epoch, event)}
+
+
+def event_value(stream: str, epoch: int, event: StreamEvent) -> Frame:
+    """The value inside an event frame, as REST history gives it too."""
+    value: Frame = {"stream": stream, "epoch": epoch, "seq": event.seq, "at": rfc3339(event.at)}
+    kind = event.WhichOneof("body")
+    if kind == "message":
+        value["message"] = message_value(event.message)
+    elif kind == "message_end":
+        value["message_end"] = message_value(event.message_end)
+    elif kind == "session":
+        session = event.session
+        value["session"] = {"status": STATUS_WORDS.get(session.status, "open"), "reason": session.reason}
+        if session.HasField("agent"):
+            value["session"]["agent"] = sender_value(session.agent)
+    return value
+
+
+def message_value(message: Message) -> Frame:
+    """A message as clients see it. Ids of agents and visitors stay inside."""
+    sender = sender_value(message.sender)
+    value: Frame = {
+        "message_id": message.message_id,
+        "text": message.text,
+        "origin": message.origin or _HUMAN.get(sender["kind"], ""),
+        "sender": sender,
+        "trace_id": message.trace_id,
+    }
+    if message.client_msg_id:
+        value["client_msg_id"] = message.client_msg_id
+    if message.finish_reason:
+        value["finish_reason"] = message.finish_reason
+    if message.sources:
+        value["sources"] = [source_value(source) for source in message.sources]
+    if message.media:
+        value["media"] = [media_value(media) for media in message.media]
+    if message.ai_generated:
+        value["ai_generated"] = True
+    if message.notice:
+        value["notice"] = message.notice
+    if message.confidence:
+        value["confidence"] = round(message.confidence, 4)
+    return value
+
+
+def sender_value(sender: Sender) -> dict[str, str]:
+    """Who speaks."""
+    return {"kind": _SENDERS.get(sender.kind, "system"), "name": sender.name}
+
+
+def source_value(source: Source) -> Frame:
+    """A source card."""
+    return {
+        "title": source.title,
+        "document_id": source.document_id,
+        "version": source.version,
+        "passage": source.passage,
+        "place": source.place,
+        "uri": source.uri,
+    }
+
+
+def media_value(media: MediaRef) -> Frame:
+    """A picture, with its size so that nothing shifts when it arrives."""
+    return {
+        "media_id": media.media_id,
+        "mime_type": media.mime_type,
+        "width": media.width,
+        "height": media.height,
+        "size": media.size,
+        "url": media.url,
+        "name": media.name,
+    }
+
+
+def error_frame(code: str, message: str, *, retry_after_ms: int = 0, client_msg_id: str = "") -> Frame:
+    """What went wrong and what to do."""
+    value: Frame = {"code": code, "message": message}
+    if retry_after_ms:
+        value["retry_after_ms"] = retry_after_ms
+    if client_msg_id:
+        value["client_msg_id"] = client_msg_id
+    return {"error": value}

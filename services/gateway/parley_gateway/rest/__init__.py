@@ -1,0 +1,1 @@
+"""REST under `/v1`: for channel adapters, agents, operators and the page."""

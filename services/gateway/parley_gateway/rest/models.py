@@ -1,0 +1,155 @@
+"""Bodies and answers of the REST calls, as OpenAPI shows them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Body(BaseModel):
+    """What a caller sends; fields that we do not know are an error, since they are usually a slip."""
+
+    model_config = ConfigDict(extra="forbid", str_max_length=100_000)
+
+
+class VisitorTokenIn(Body):
+    """A page asks for its visitor's token."""
+
+    site_key: str = Field(min_length=1, max_length=200)
+    returning: str = Field("", max_length=4096, description="an earlier token, expired or not: keeps its session")
+
+
+class VisitorTokenOut(BaseModel):
+    """A short-lived token for one session."""
+
+    token: str
+    session_id: str
+    expires_at: str
+
+
+class SenderIn(Body):
+    """Who wrote, in the terms of the channel."""
+
+    external_id: str = Field(min_length=1, max_length=200, description="the visitor's id in the channel")
+    name: str = Field("", max_length=80)
+    locale: str = Field("", max_length=35, description="BCP 47, such as zh-CN")
+
+
+class MessageIn(Body):
+    """One inbound message of a channel."""
+
+    channel: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="the channel's name, such as wechat")
+    external_message_id: str = Field(min_length=1, max_length=128, description="the same when it is sent again")
+    sender: SenderIn
+    text: str = ""
+    media_id: str = Field("", max_length=100)
+    sent_at: datetime | None = None
+
+
+class MessageOut(BaseModel):
+    """Where the message went. `seq` is null while the commit is under way (202)."""
+
+    message_id: str | None
+    session_id: str
+    seq: int | None
+    duplicate: bool | None
+    trace_id: str
+
+
+class AgentMessageIn(Body):
+    """What an agent writes in a session that they hold."""
+
+    text: str = Field(min_length=1)
+    client_msg_id: str = Field(
+        "", max_length=128, description="the same when it is sent again; Idempotency-Key also works"
+    )
+
+
+class AgentIn(Body):
+    """Who takes over or hands back."""
+
+    name: str = Field("", max_length=80, description="as the visitor sees it; the key's name when empty")
+
+
+class SessionOut(BaseModel):
+    """A session as operators and agents see it."""
+
+    session_id: str
+    status: Literal["open", "waiting", "assigned", "closed"]
+    channel: str
+    visitor: dict[str, str]
+    agent: dict[str, str] | None
+    epoch: int
+    head_seq: int
+    ownership: int
+    opened_at: str | None
+    changed_at: str | None
+    waiting_since: str | None
+    waiting_reason: str
+    running_turn: str
+    last_text: str
+    why: list[str]
+
+
+class SessionPage(BaseModel):
+    """Some sessions, and the cursor of the next ones (empty at the end)."""
+
+    sessions: list[SessionOut]
+    next: str
+
+
+class EventPage(BaseModel):
+    """Stored events of a session, oldest first, in the shape of the realtime protocol's `event`."""
+
+    epoch: int
+    head_seq: int
+    events: list[dict[str, Any]]
+    next: int | None = Field(description="after_seq of the next page; null at the end")
+
+
+class MediaOut(BaseModel):
+    """A stored picture."""
+
+    media_id: str
+    mime_type: str
+    width: int
+    height: int
+    size: int
+    url: str
+    name: str
+
+
+class OutboxItemOut(BaseModel):
+    """One reply that a channel has to send to its visitor."""
+
+    session_id: str
+    recipient: str
+    event: dict[str, Any]
+
+
+class OutboxPage(BaseModel):
+    """Replies after a cursor; send them, then ask again with `cursor`."""
+
+    items: list[OutboxItemOut]
+    cursor: str
+
+
+class SpanOut(BaseModel):
+    """One action of a trace; times are unix nanoseconds."""
+
+    span_id: str
+    parent_span_id: str
+    name: str
+    service: str
+    kind: str
+    status: str
+    start_unix_ns: int
+    end_unix_ns: int
+    attributes: dict[str, str]
+
+
+class TraceOut(BaseModel):
+    """A trace as far as this gateway has heard of it."""
+
+    trace_id: str
+    spans: list[SpanOut]
