@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
-from PIL import Image, ImageCms, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, ImageSequence, JpegImagePlugin, UnidentifiedImageError
 
 from parley_media.transcode.gif import count_frames
 from parley_media.transcode.limits import Limits
@@ -42,13 +43,20 @@ def still(picture: Image.Image) -> Image.Image:
     return _plain(_upright(picture))
 
 
+def jpeg_tables(picture: Image.Image) -> dict[str, Any] | None:
+    """How finely a JPEG was quantised, so that it is encoded again neither coarser nor larger; None for others."""
+    if not isinstance(picture, JpegImagePlugin.JpegImageFile):
+        return None
+    sampling = JpegImagePlugin.get_sampling(picture)
+    return {"qtables": picture.quantization, "subsampling": sampling if sampling >= 0 else 2}
+
+
 def frames(picture: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     """Each frame, whole, as RGBA, with the milliseconds that it is shown."""
     for frame in ImageSequence.Iterator(picture):
-        shown = int(frame.info.get("duration", 0)) or DEFAULT_FRAME_MS
         whole = frame.convert("RGBA")
         whole.info = {}
-        yield whole, shown
+        yield whole, int(frame.info.get("duration", 0)) or DEFAULT_FRAME_MS  # WebP knows it once the frame is loaded
 
 
 def _plain(picture: Image.Image) -> Image.Image:

@@ -17,6 +17,7 @@ WORTH_KEEPING = 0.9  # of the fallback's size
 GRAPHIC_COLOURS = 4096  # a drawing or a screenshot has fewer in the sample, a photograph more
 SAMPLE = (256, 256)
 PNG_FAST_PIXELS = 4_000_000
+CLEAR = 255  # the palette index of transparency in a GIF
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,14 @@ class Encoded:
     content: bytes
 
 
-def encode_still(picture: Image.Image, *, lossy_source: bool, limits: Limits) -> list[Encoded]:
-    """WebP where it is smaller, then JPEG or PNG by content. Raises Unusable when nothing fits the limit."""
-    graphic = not lossy_source and is_graphic(picture)
+def encode_still(picture: Image.Image, *, tables: dict[str, Any] | None, limits: Limits) -> list[Encoded]:
+    """WebP where it is smaller, then JPEG or PNG by content. Raises Unusable when nothing fits the limit.
+
+    `tables` are those of a source that was JPEG itself.
+    """
+    graphic = tables is None and is_graphic(picture)
     kind = fallback_for(transparent=picture.mode == "RGBA", graphic=graphic)
-    fallback = _png(picture) if kind == "PNG" else _jpeg(picture, graphic=graphic, limit=limits.result_bytes)
+    fallback = _png(picture) if kind == "PNG" else _jpeg(picture, tables, limits.result_bytes)
     return _kept(_webp(picture, lossless=graphic), fallback, limits)
 
 
@@ -67,10 +71,9 @@ def _kept(webp: Encoded | None, fallback: Encoded, limits: Limits) -> list[Encod
     return [fallback]
 
 
-def _jpeg(picture: Image.Image, *, graphic: bool, limit: int) -> Encoded:
-    flat = picture.convert("RGB") if picture.mode == "RGBA" else picture
-    for quality in (88, 75, 60):
-        content = _saved(flat, "JPEG", quality=quality, subsampling=0 if graphic else 2)
+def _jpeg(picture: Image.Image, tables: dict[str, Any] | None, limit: int) -> Encoded:
+    for options in (tables or {"quality": 88}, {"quality": 75}, {"quality": 60}):
+        content = _saved(picture, "JPEG", **options)
         if len(content) <= limit:
             break
     return Encoded("image/jpeg", content)
@@ -89,9 +92,18 @@ def _webp(picture: Image.Image, *, lossless: bool) -> Encoded | None:
 
 
 def _gif(frames: Sequence[tuple[Image.Image, int]]) -> Encoded:
-    # Octree palettes: Pillow's own choice for GIF takes twenty times as long.
-    paletted = (frame.quantize(255, method=Image.Quantize.FASTOCTREE) for frame, _ in frames)
+    paletted = (_paletted(frame) for frame, _ in frames)
     return Encoded("image/gif", _animated(paletted, frames, "GIF", optimize=False, disposal=2))
+
+
+def _paletted(frame: Image.Image) -> Image.Image:
+    """255 colours and one for what is transparent. Octree: Pillow's own choice for GIF takes twenty times as long."""
+    paletted = frame.convert("RGB").quantize(CLEAR, method=Image.Quantize.FASTOCTREE)
+    clear = frame.getchannel("A").point(lambda alpha: 0 if alpha & 0x80 else 255)
+    if clear.getbbox():
+        paletted.paste(CLEAR, (0, 0, *paletted.size), clear)
+        paletted.info["transparency"] = CLEAR
+    return paletted
 
 
 def _animated_webp(frames: Sequence[tuple[Image.Image, int]]) -> Encoded:

@@ -10,7 +10,7 @@ class Limits:
     pixels: int = 25_000_000  # of one frame; a 24 MP phone camera fits
     edge: int = 30_000  # pixels; a screenshot of a long chat fits
     frames: int = 300
-    frames_pixels: int = 60_000_000  # of all frames together
+    frames_pixels: int = 40_000_000  # of all frames together
     result_bytes: int = 5 * 1024 * 1024  # of one rendition
 
 

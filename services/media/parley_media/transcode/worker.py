@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from parley_media.transcode.decode import frame_count, frames, open_picture, still
+from parley_media.transcode.decode import frame_count, frames, jpeg_tables, open_picture, still
 from parley_media.transcode.encode import Encoded, encode_animation, encode_still
 from parley_media.transcode.limits import LIMITS, Limits
 from parley_media.transcode.problems import NOT_AN_IMAGE, SAVE_AGAIN, TOO_COMPLEX, Unusable
@@ -65,7 +65,7 @@ def transcode(content: bytes, format_name: str, limits: Limits) -> tuple[dict[st
         encoded, size = encode_animation(moving, limits=limits), moving[0][0].size
     else:
         upright = still(picture)
-        encoded = encode_still(upright, lossy_source=format_name == "JPEG", limits=limits)
+        encoded = encode_still(upright, tables=jpeg_tables(picture), limits=limits)
         size = upright.size
     types = [each.mime_type for each in encoded]
     return {"width": size[0], "height": size[1], "frames": count, "types": types}, encoded
