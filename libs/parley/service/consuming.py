@@ -32,7 +32,7 @@ class Consumer:
         self._queue = queue
         self._handlers = {kind: c for c in handlers for kind in ([c.observes[1]] if c.observes else queue.events)}
         self._ordered = any(c.ordered for c in handlers)
-        self._slots = asyncio.Semaphore(max(c.concurrency for c in handlers))
+        self._slots = asyncio.Semaphore(max(c.slots(ctx) for c in handlers))
         self._running: set[asyncio.Task[None]] = set()
         self._last_of_session: dict[str, asyncio.Task[None]] = {}
         self._wait = histogram(names.QUEUE_WAIT_SECONDS, ctx.service, queue.name)

@@ -16,6 +16,7 @@ E = TypeVar("E", bound=Event)
 
 Handler = Callable[[E, Context[D]], Awaitable[None]]
 QueueFor = Callable[[Context[Any]], Queue[Any]]
+Concurrency = int | Callable[[Context[Any]], int]
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,13 @@ class Consumption:
 
     queue_for: QueueFor
     handler: Handler[Any, Any]
-    concurrency: int
+    concurrency: Concurrency
     ordered: bool
     observes: tuple[Exchange, type[Event], str] | None = None
+
+    def slots(self, ctx: Context[Any]) -> int:
+        """How many events it may work on at once."""
+        return self.concurrency(ctx) if callable(self.concurrency) else self.concurrency
 
 
 class Service(Generic[D]):
@@ -50,7 +55,7 @@ class Service(Generic[D]):
         self.tasks: list[Callable[[Context[D]], Awaitable[None]]] = []
 
     def consumes(
-        self, queue: Queue[E] | QueueFor, *, concurrency: int = 64, ordered: bool = False
+        self, queue: Queue[E] | QueueFor, *, concurrency: Concurrency = 64, ordered: bool = False
     ) -> Callable[[Handler[E, D]], Handler[E, D]]:
         """Work, shared by replicas. `ordered`: events of one session one after another, sessions side by side."""
 
@@ -67,7 +72,7 @@ class Service(Generic[D]):
         event: type[E],
         *,
         per: Literal["service", "replica"] = "service",
-        concurrency: int = 64,
+        concurrency: Concurrency = 64,
     ) -> Callable[[Handler[E, D]], Handler[E, D]]:
         """Facts: each service has its own copy, in order per session; `per="replica"`: each replica has."""
 

@@ -16,14 +16,14 @@ from typing import Any
 
 from parley.bus.open import open_bus
 
-from parley.bus import Bus
+from parley.bus import Bus, Queue
 from parley.bus.queues import durable_queues
 from parley.core import Clock, ParleyError, SettingsError, SystemClock, new_replica_id
 from parley.core.settings import PlaceSettings
 from parley.service import grpc as grpc_server
 from parley.service.consuming import Consumer
 from parley.service.context import Context
-from parley.service.definition import Service
+from parley.service.definition import Consumption, Service
 from parley.service.health import Health, serve_health
 from parley.service.spans import tracing_for
 from parley.telemetry import Log, configure_logging
@@ -88,11 +88,16 @@ async def running(
         started = Running(ctx, [], [], [])
         for queue, handlers in service.readings(ctx):
             consumer = Consumer(ctx, queue, handlers)
-            reading = bus.subscribe(queue, consumer.take, prefetch=max(h.concurrency for h in handlers))
+            reading = bus.subscribe(queue, consumer.take, prefetch=_prefetch(ctx, queue, handlers))
             started.consumers.append(consumer)
             started.subscriptions.append(await stack.enter_async_context(reading))
         started.tasks.extend(asyncio.create_task(_task(task, ctx), name=service.name) for task in service.tasks)
         yield started
+
+
+def _prefetch(ctx: Context[Any], queue: Queue[Any], handlers: list[Consumption]) -> int:
+    """Batches in hand: enough to fill the slots, not so many that other replicas go without."""
+    return max(4, max(handler.slots(ctx) for handler in handlers) // queue.batch)
 
 
 def _serve_grpc(service: Service[Any], ctx: Context[Any]) -> AbstractAsyncContextManager[Any]:

@@ -1,0 +1,1 @@
+"""What a conversation means, as pure functions: values in, values out."""

@@ -1,0 +1,1 @@
+"""One turn, stage by stage; each stage says what it decided."""

@@ -1,0 +1,1 @@
+"""Models, each behind its vendor's own SDK."""

@@ -1,0 +1,33 @@
+"""What an operator may set for the engine."""
+
+from pydantic import Field
+
+from parley.core import Settings
+
+
+class EngineSettings(Settings):
+    """Read from `PARLEY_AI_ENGINE_…`."""
+
+    prefix = "PARLEY_AI_ENGINE_"
+
+    group: str = Field(
+        "default", pattern="^[a-z][a-z0-9_-]{0,31}$", description="the engine group whose turns it takes"
+    )
+    concurrency: int = Field(64, ge=1, le=10_000, description="turns that one replica works on at once")
+    echo: bool = Field(False, description="1 to answer every message with itself (for benchmarks), else 0")
+    sure_from: float = Field(0.5, ge=0, le=1, description="the lowest calibrated confidence that is shown as an answer")
+    search_seconds: float = Field(3, gt=0, le=30, description="seconds that a search may take")
+
+
+class ModelSettings(Settings):
+    """Read from `PARLEY_LLM_…`: a model behind any server that speaks OpenAI's chat completions."""
+
+    prefix = "PARLEY_LLM_"
+
+    url: str = Field("", pattern=r"^(|https?://.+)$", description="the base URL, such as http://localhost:11434/v1")
+    model: str = Field("", description="the model's name at that server")
+    key: str = Field("", description="the API key; empty where the server needs none")
+    first_token_seconds: float = Field(10, gt=0, le=120, description="seconds until the first token")
+    idle_seconds: float = Field(8, gt=0, le=120, description="seconds between two tokens")
+    max_tokens: int = Field(500, ge=16, le=8192, description="tokens in one answer")
+    temperature: float = Field(0.2, ge=0, le=2, description="a number from 0 to 2")
