@@ -44,9 +44,9 @@ class _ServerTracing(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
@@ -55,7 +55,7 @@ class _ServerTracing(grpc.aio.ServerInterceptor):
         method = handler_call_details.method.rsplit("/", 1)[-1]
         inner: Any = handler.unary_unary
 
-        async def traced(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def traced(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             with span(
                 f"{names.GRPC_SERVE} {method}",
                 kind="server",
@@ -76,7 +76,7 @@ class _ClientTracing(grpc.aio.UnaryUnaryClientInterceptor):
 
     async def intercept_unary_unary(
         self,
-        continuation: Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[grpc.aio.UnaryUnaryCall[Any, Any]]],
+        continuation: "Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[grpc.aio.UnaryUnaryCall[Any, Any]]]",
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
