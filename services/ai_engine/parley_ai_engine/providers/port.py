@@ -8,7 +8,7 @@ from parley.core import ParleyError
 
 
 class ModelFailed(ParleyError):
-    """The model did not answer, or its answer broke off. `kind` is timeout, refused, truncated, unreachable or error."""
+    """No answer, or one that broke off. `kind` is timeout, refused, truncated, unreachable or error."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

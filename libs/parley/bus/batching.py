@@ -1,0 +1,109 @@
+"""Events on their way out: what goes to one route gathers until the batch before it is confirmed.
+
+One batch a route is under way at a time, so a retry can never overtake; there is no timer, so an idle bus adds no wait.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from parley.bus.events import Event, to_envelope
+from parley.bus.queues import Route
+from parley.contracts.v1 import Envelope
+from parley.core import BusUnavailable
+
+BATCH_BYTES = 256 * 1024
+EVENTS_WAITING = 20_000
+BYTES_WAITING = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Outbound:
+    """One batch: its events, and the future that all of their publishers share."""
+
+    route: Route
+    confirmed: asyncio.Future[None]
+    envelopes: list[Envelope] = field(default_factory=list)
+    size: int = 0
+    traceparent: str = ""
+
+    def has_room(self, more: int) -> bool:
+        """Whether another event of that many bytes fits."""
+        return len(self.envelopes) < self.route.batch and (not self.envelopes or self.size + more <= BATCH_BYTES)
+
+
+Transmit = Callable[[Outbound], None]
+
+
+class Batches:
+    """Gathers events by route. `transmit` is called with one batch a route at a time; `done` lets the next one go."""
+
+    def __init__(self, transmit: Transmit) -> None:
+        self._transmit = transmit
+        self._waiting: dict[Route, deque[Outbound]] = {}
+        self._busy: set[Route] = set()
+        self._events = 0
+        self._bytes = 0
+
+    def put(self, route: Route, event: Event) -> asyncio.Future[None]:
+        """Take one event. Raises BusUnavailable when too much waits already."""
+        envelope = to_envelope(event)
+        size = len(envelope.payload) + 32
+        if self._events >= EVENTS_WAITING or self._bytes + size > BYTES_WAITING:
+            raise BusUnavailable("too many events wait for the broker; try again", retry_after=2)
+        batch = self._batch_for(route, size)
+        batch.envelopes.append(envelope)
+        batch.size += size
+        self._events += 1
+        self._bytes += size
+        if not batch.traceparent.endswith("01"):
+            batch.traceparent = event.meta.traceparent
+        return batch.confirmed
+
+    def done(self, batch: Outbound, error: BaseException | None = None) -> None:
+        """A batch is confirmed, or will never be."""
+        self._events -= len(batch.envelopes)
+        self._bytes -= batch.size
+        if not batch.confirmed.done():
+            if error is None:
+                batch.confirmed.set_result(None)
+            else:
+                batch.confirmed.set_exception(error)
+                batch.confirmed.exception()  # read once, so that a publisher who looks away raises no warning
+        self._busy.discard(batch.route)
+        self._next(batch.route)
+
+    def close(self, error: BaseException) -> None:
+        """Nothing goes out any more."""
+        for waiting in list(self._waiting.values()):
+            for batch in list(waiting):
+                if not batch.confirmed.done():
+                    batch.confirmed.set_exception(error)
+                    batch.confirmed.exception()
+        self._waiting.clear()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything that was put has been done with."""
+        return self._events == 0
+
+    def _batch_for(self, route: Route, size: int) -> Outbound:
+        waiting = self._waiting.get(route)
+        if waiting is None:
+            waiting = self._waiting[route] = deque()
+            if route not in self._busy:
+                asyncio.get_running_loop().call_soon(self._next, route)
+        if not waiting or not waiting[-1].has_room(size):
+            waiting.append(Outbound(route, asyncio.get_running_loop().create_future()))
+        return waiting[-1]
+
+    def _next(self, route: Route) -> None:
+        waiting = self._waiting.get(route)
+        if waiting is None or route in self._busy:
+            return
+        batch = waiting.popleft()
+        if not waiting:
+            del self._waiting[route]
+        self._busy.add(route)
+        self._transmit(batch)

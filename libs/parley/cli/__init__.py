@@ -1,0 +1,40 @@
+"""`parley`: run the services, look at what they do, act where a person must."""
+
+import click
+
+from parley.cli import agent, dead, doctor, keys, run, sessions, topology, trace
+from parley.cli.scaffold import new_service
+from parley.core import ParleyError
+
+
+class _Plain(click.Group):
+    """Errors of ours are sentences, not tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; exit code 2 for what the caller can mend."""
+        try:
+            return super().invoke(ctx)
+        except ParleyError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Plain, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="parley")
+def main() -> None:
+    """Open, self-hosted customer service in which AI engines and people answer together."""
+
+
+for command in (
+    run.run,
+    run.list_services,
+    topology.topology,
+    sessions.sessions,
+    sessions.session,
+    agent.agent,
+    keys.keys,
+    trace.trace,
+    dead.dead,
+    doctor.doctor,
+    new_service,
+):
+    main.add_command(command)
