@@ -1,0 +1,13 @@
+"""What is searched: terms of texts, BM25 over passages, and the snapshot of a tenant's knowledge."""
+
+from parley_knowledge.index.shelf import LanguageIndex, Passage, Shelf, Snapshot
+from parley_knowledge.index.tokens import normalised, terms
+
+__all__ = [
+    "LanguageIndex",
+    "Passage",
+    "Shelf",
+    "Snapshot",
+    "normalised",
+    "terms",
+]

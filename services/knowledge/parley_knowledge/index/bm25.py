@@ -1,0 +1,102 @@
+"""BM25 over the passages of one language. bm25s answers queries; the matrix it reads is computed here.
+
+bm25s' own builder goes over every term of every passage in Python and holds the interpreter for seconds. The counts of
+a passage never change, so they are kept, and building anew is arithmetic on arrays. A test holds both to equal scores.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+K1: Final = 1.2
+B: Final = 0.75
+MAX_QUERY_TERMS: Final = 512
+
+Vocabulary = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often each term stands in one passage."""
+
+    terms: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+    length: int
+
+
+def count(found: Sequence[str], vocabulary: Vocabulary) -> Counts:
+    """Count the terms of a passage; new ones are added to the vocabulary. One thread at a time."""
+    tally = Counter(found)
+    ids = np.fromiter((vocabulary.setdefault(t, len(vocabulary)) for t in tally), np.int32, len(tally))
+    counts = np.fromiter((min(n, 65535) for n in tally.values()), np.uint16, len(tally))
+    return Counts(ids, counts, len(found))
+
+
+class Bm25:
+    """Never changes once built; any number of threads may search it."""
+
+    def __init__(self, passages: Sequence[Counts], vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._size = len(vocabulary)  # terms that are added later are unknown here
+        self.passages = len(passages)
+        self._idf = np.zeros(0, np.float32)
+        self._engine = self._build(passages) if passages else None
+
+    def _build(self, passages: Sequence[Counts]) -> Any:
+        lengths = np.array([p.length for p in passages], np.float32)
+        terms = np.concatenate([p.terms for p in passages])
+        counts = np.concatenate([p.counts for p in passages]).astype(np.float32)
+        rows = np.repeat(np.arange(len(passages), dtype=np.int32), [len(p.terms) for p in passages])
+        frequency = np.bincount(terms, minlength=self._size)
+        self._idf = _idf(frequency, len(passages))
+        norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1e-9))
+        weights = self._idf[terms] * counts / (counts + norm[rows])
+        order = np.argsort(terms, kind="stable")
+        engine = bm25s.BM25(k1=K1, b=B, method="lucene")
+        engine.nonoccurrence_array = None
+        engine.scores = {
+            "data": weights[order],
+            "indices": rows[order],
+            "indptr": np.concatenate([[0], np.cumsum(frequency)]),
+            "num_docs": len(passages),
+        }
+        return engine
+
+    def scores(self, query: Sequence[str]) -> NDArray[np.float32]:
+        """The score of every passage for the terms of a query; all zero when none is known."""
+        known = self.known(query)
+        if self._engine is None or not known:
+            return np.zeros(self.passages, np.float32)
+        found: NDArray[np.float32] = self._engine.get_scores_from_ids(known[:MAX_QUERY_TERMS])
+        return found
+
+    def best(self, query: Sequence[str], limit: int) -> list[tuple[int, float]]:
+        """The positions and scores of the best passages, best first; of equal ones the earlier. None scores zero."""
+        scores = self.scores(query)
+        wanted = min(limit, len(scores))
+        if not wanted:
+            return []
+        least = np.partition(scores, -wanted)[-wanted]
+        found = [(int(i), float(scores[i])) for i in np.flatnonzero((scores >= least) & (scores > 0))]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+    def known(self, query: Sequence[str]) -> list[int]:
+        """The ids of those terms that stand anywhere in this index."""
+        ids = (self._vocabulary.get(term, self._size) for term in query)
+        return [i for i in ids if i < self._size and self._idf[i] > 0] if self._engine else []
+
+    def idf(self, term: str) -> float:
+        """How much a term tells; one that stands nowhere tells as much as the rarest could."""
+        known = self.known([term])
+        return float(self._idf[known[0]]) if known else float(np.log(1 + (self.passages + 0.5) / 0.5))
+
+
+def _idf(frequency: NDArray[np.int64], passages: int) -> NDArray[np.float32]:
+    # Lucene's form, as in Kamphuis et al., ECIR 2020; zero for a term whose last passage has gone.
+    idf = np.log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
+    return np.where(frequency > 0, idf, 0).astype(np.float32)

@@ -1,0 +1,7 @@
+"""Taking documents in: which files there are, what they hold, and how a text is cut into passages."""
+
+from parley_knowledge.ingest.chunking import chunks_of
+from parley_knowledge.ingest.files import MAX_TEXT_BYTES, Found, read_file, readable, uri_in, walk
+from parley_knowledge.ingest.refusal import Refusal, Refused
+
+__all__ = ["MAX_TEXT_BYTES", "Found", "Refusal", "Refused", "chunks_of", "read_file", "readable", "uri_in", "walk"]
