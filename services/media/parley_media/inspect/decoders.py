@@ -43,6 +43,7 @@ class Decoders:
         self._inside = 0  # uploads that wait or are decoded
         self._idle: list[Process] = []
         self._all: set[Process] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._retiring: asyncio.Task[None] | None = None
 
     @property
@@ -64,7 +65,9 @@ class Decoders:
         """End every process."""
         if self._retiring:
             self._retiring.cancel()
-        await asyncio.gather(*(self._end(process) for process in list(self._all)))
+        for process in list(self._all):
+            self._end(process)
+        await asyncio.gather(*self._ending)
 
     async def _in_turn(self, content: bytes, format_name: str) -> Decoded:
         try:
@@ -104,11 +107,18 @@ class Decoders:
             if process.returncode is None:
                 return process
             self._all.discard(process)
-        process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=PIPE_BYTES, env=_environment()
-        )
+        process = await self._start()
         self._all.add(process)
         return process
+
+    async def _start(self) -> Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=PIPE_BYTES, env=_environment()
+            )
+        except OSError as error:
+            log.error("decoder.not_started", error=error.strerror)
+            raise Unavailable("No decoder can be started now; send the picture again later.") from None
 
     def _put_back(self, process: Process) -> None:
         self._idle.append(process)
@@ -120,18 +130,17 @@ class Decoders:
         await self._clock.sleep(self._settings.idle_seconds)
         idle, self._idle = self._idle, []
         for process in idle:
-            self._kill(process)
+            self._end(process)
 
-    async def _end(self, process: Process) -> None:
-        self._kill(process)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_SECONDS):
-                await process.wait()
-
-    def _kill(self, process: Process) -> None:
+    def _end(self, process: Process) -> asyncio.Task[None]:
+        """Kill it at once; the task is done when it is gone."""
         self._all.discard(process)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        ending = asyncio.create_task(_gone(process))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return ending
 
 
 @asynccontextmanager
@@ -142,6 +151,19 @@ async def open_decoders(settings: MediaSettings, clock: Clock) -> AsyncIterator[
         yield decoders
     finally:
         await decoders.close()
+
+
+async def _gone(process: Process) -> None:
+    """Ended, and both pipes closed: only then has the loop let go of it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await process.wait()
+            process.stdin.close()
+            with contextlib.suppress(OSError):
+                await process.stdin.wait_closed()
+            await process.stdout.read()
 
 
 async def _ask(process: Process, frame: bytes) -> tuple[dict[str, Any], list[bytes]]:
