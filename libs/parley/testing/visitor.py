@@ -1,0 +1,163 @@
+"""A scripted visitor over WebSocket with an outbox, resume and jittered backoff: what a good client does."""
+
+import asyncio
+import json
+import random
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.typing import Subprotocol
+
+from parley.core import new_id
+from parley.testing.ledger import Ledger, Seen, Sent
+
+RESEND_AFTER = 5.0
+PROTOCOL = Subprotocol("parley.v1.json")
+
+
+@dataclass
+class Visitor:
+    """One visitor of one session. `address` gives host:port afresh for every attempt, as a load balancer would."""
+
+    address: Callable[[], str]
+    ledger: Ledger
+    token: str = ""
+    session: str = ""
+    epoch: int = 0
+    seen: int = 0
+    number: int = 0
+    reloads: int = 0
+    traces: list[str] = field(default_factory=list)
+    _outbox: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _socket: ClientConnection | None = None
+    _done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def live(self) -> None:
+        """Stay connected until `stop`; every cut is answered by coming back and resuming."""
+        pause = 0.1
+        while not self._done.is_set():
+            try:
+                async with connect(f"ws://{self.address()}/v1/rt", subprotocols=[PROTOCOL], compression=None) as socket:
+                    await self._greet(socket)
+                    pause = 0.1
+                    await self._listen(socket)
+            except (OSError, WebSocketException, InvalidHandshake, TimeoutError, KeyError, ValueError):
+                pass
+            self._socket = None
+            if not self._done.is_set():
+                await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - jitter
+                pause = min(2.0, pause * 2)
+
+    async def say(self, text: str) -> str:
+        """Send a message; it stays in the outbox until it is acknowledged."""
+        self.number += 1
+        client_msg_id = new_id("c")
+        self.ledger.wrote(Sent(self.session, self.number, client_msg_id, time.monotonic()))
+        self._outbox[client_msg_id] = (text, time.monotonic())
+        await self._transmit(client_msg_id)
+        return client_msg_id
+
+    async def resend_stale(self) -> None:
+        """Send again what nobody has acknowledged for a while."""
+        for client_msg_id, (text, since) in list(self._outbox.items()):
+            if time.monotonic() - since > RESEND_AFTER:
+                self._outbox[client_msg_id] = (text, time.monotonic())
+                await self._transmit(client_msg_id)
+
+    @property
+    def unacked(self) -> int:
+        """Messages that wait for their ack."""
+        return len(self._outbox)
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has been welcomed."""
+        return self._socket is not None
+
+    async def stop(self) -> None:
+        """Leave for good."""
+        self._done.set()
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _greet(self, socket: ClientConnection) -> None:
+        hello: dict[str, Any] = {"client": "parley-testing/1", "name": "测试访客", "locale": "zh-CN"}
+        if self.token:
+            position = {"id": self.session, "epoch": self.epoch, "after_seq": self.seen}
+            hello |= {"token": self.token, "streams": [position]}
+        else:
+            hello["site_key"] = "demo"
+        await socket.send(json.dumps({"hello": hello}))
+        async with asyncio.timeout(10):
+            welcome = json.loads(await socket.recv())["welcome"]
+        self.token = welcome.get("token") or self.token
+        self.session = welcome["session_id"]
+        stream = welcome["streams"][0]
+        self.epoch = stream["epoch"]
+        if not stream["recovered"]:
+            self.reloads += 1
+        self._socket = socket
+        for client_msg_id in list(self._outbox):
+            await self._transmit(client_msg_id)
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        async for raw in socket:
+            frame = json.loads(raw)
+            if "ack" in frame:
+                self._acked(frame["ack"])
+            elif "event" in frame:
+                self._saw(frame["event"])
+            elif "error" in frame and frame["error"]["code"] != "rate_limited":
+                self._outbox.get(frame["error"].get("client_msg_id", ""))
+            elif "ping" in frame:
+                await socket.send(b'{"ping":{"n":1}}'.decode())
+
+    def _acked(self, ack: dict[str, Any]) -> None:
+        if ack["client_msg_id"] in self._outbox:
+            del self._outbox[ack["client_msg_id"]]
+        self.traces.append(ack.get("trace_id", ""))
+        self.ledger.acked(ack["client_msg_id"], ack["seq"], time.monotonic())
+        if ack["seq"] == self.seen + 1:
+            self.seen = ack["seq"]
+
+    def _saw(self, event: dict[str, Any]) -> None:
+        self.ledger.saw(self.session, seen_of(event, time.monotonic()))
+        self.seen = max(self.seen, event["seq"])
+
+    async def _transmit(self, client_msg_id: str) -> None:
+        if self._socket is None:
+            return
+        text, _ = self._outbox[client_msg_id]
+        try:
+            await self._socket.send(json.dumps({"send": {"client_msg_id": client_msg_id, "text": text}}))
+        except WebSocketException:
+            self._socket = None
+
+
+def seen_of(event: dict[str, Any], at: float) -> Seen:
+    """An event frame as the ledger keeps it."""
+    kind = next((k for k in ("message", "message_end", "session") if k in event), "unknown")
+    message = event.get("message") or event.get("message_end") or {}
+    client_msg_id = message.get("client_msg_id", "") if kind == "message" else ""
+    return Seen(event["seq"], kind, message.get("message_id", ""), client_msg_id, "", at)
+
+
+def read_history(base_url: str, token: str, session: str) -> list[Seen]:
+    """The store's own account of a session. Blocks; call it in a thread."""
+    found: list[Seen] = []
+    after: int | None = 0
+    while after is not None:
+        request = urllib.request.Request(  # noqa: S310 - a loopback address of the test's own
+            f"{base_url}/v1/sessions/{session}/messages?after_seq={after}&limit=300",
+            headers={"authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - as above
+            page = json.load(response)["data"]
+        found += [seen_of(event, 0.0) for event in page["events"]]
+        after = page["next"]
+    return found
