@@ -1,5 +1,6 @@
 """Where sessions are kept: the port, its values, and two adapters behind one URL."""
 
+from parley_session_router.store.opening import open_store
 from parley_session_router.store.port import SessionStore
 from parley_session_router.store.records import (
     RECENT_IDS,
@@ -33,5 +34,6 @@ __all__ = [
     "StoredMessage",
     "StreamEntry",
     "dedup_key",
+    "open_store",
     "visitor_session",
 ]

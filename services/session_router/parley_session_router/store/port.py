@@ -48,7 +48,11 @@ class Sessions(Protocol):
         ...
 
     async def find_duplicates(self, key: SessionKey, dedup_keys: Sequence[str]) -> Mapping[str, StoredMessage]:
-        """Which of these messages this tenant has already stored, ever, in any session."""
+        """Which of these messages this tenant has already stored, ever, in any session.
+
+        Needed only for a key that is not in `recent_ids` of a session that has outgrown RECENT_IDS, or whose ids
+        are not its own. Entries of other sessions may be missing until their commits are fully copied.
+        """
         ...
 
     async def clear_outbox(self, sent: Sequence[SentMark]) -> None:
@@ -89,7 +93,9 @@ class Questions(Protocol):
         ...
 
     async def list_sessions(self, tenant: str, *, status: str = "", after: str = "", limit: int = 100) -> SessionPage:
-        """Sessions of a status (all when empty), longest waiting first, then by age. `after` is a page's `next`.
+        """Sessions of a status (all when empty), longest waiting first; those that do not wait by when they opened.
+
+        `after` is a page's `next`.
 
         Raises Invalid when `after` is not one of ours.
         """
