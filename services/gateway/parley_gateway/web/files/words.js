@@ -1,0 +1,273 @@
+/** Every word the page says, in both languages. `*…*` marks a title of a work. A missing key fails a test. */
+const ordinal = (n) => n + (["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th");
+
+const en = {
+  "page.title": "Parley: customer service",
+  "page.skip": "Skip to the message field",
+  "head.assistant": "Assistant",
+  "head.waiting": "Waiting for a person",
+  "head.person": "{name} · Support",
+  "head.closed": "Conversation closed",
+  "head.language": "中文",
+  "head.languageLabel": "切换到中文",
+  "theme.auto": "Colours: as the system. Change to light",
+  "theme.light": "Colours: light. Change to dark",
+  "theme.dark": "Colours: dark. Change to the system’s",
+  "greeting.title": "Hello, how can we help?",
+  "greeting.text":
+    "Ask in your own words. Every answer says where it comes from, and if I am not sure, a person takes over.",
+  "log.label": "Conversation",
+  "log.earlier": "Show earlier messages",
+  "log.newer": "New messages",
+  "composer.label": "Your message",
+  "composer.placeholder": "Write a message",
+  "composer.send": "Send",
+  "composer.attach": "Add a picture",
+  "composer.stop": "Stop the answer",
+  "composer.hint": "Enter sends, Shift + Enter starts a new line",
+  "composer.person": "{name} answers. You can write at any time.",
+  "composer.waiting": "You can go on writing; the colleague will read everything.",
+  "composer.tooLong": "{count} characters too many. Please shorten the message; nothing was sent.",
+  "composer.drop": "Drop the picture to add it",
+  "picture.uploading": "Uploading …",
+  "picture.waits": "The picture is still on its way. The message goes out as soon as it is there.",
+  "picture.remove": "Remove picture {name}",
+  "picture.retry": "Try again",
+  "picture.alt": "Picture",
+  "picture.missing": "This picture cannot be shown right now.",
+  "picture.refused.type": "{name} was not added: only JPEG, PNG, WebP and GIF pictures can be sent.",
+  "picture.refused.size": "{name} was not added: it is larger than 5 MB. A smaller copy will work.",
+  "picture.refused.count": "{name} was not added: a message holds up to {most} pictures.",
+  "picture.refused.broken": "{name} was not added: the file could not be read as a picture.",
+  "picture.refused.slow": "{name} was not added yet: too many uploads. It is kept here; try again in a moment.",
+  "picture.refused.lost": "{name} did not reach us. It is kept here; try again.",
+  "sending.queued": "Sending …",
+  "sending.sent": "Sent",
+  "sending.stored": "Received",
+  "sending.offline": "Kept; goes out when you are connected",
+  "sending.retry": "Send again",
+  "sending.discard": "Discard",
+  "failed.too_large": "Not sent: the message is too long. Shorten it and send it again.",
+  "failed.closed": "Not sent: this conversation is closed. Start a new one to go on.",
+  "failed.other": "Not sent: the server refused it ({message}). It is kept here.",
+  "sender.visitor": "You",
+  "sender.engine": "Assistant",
+  "sender.agent": "{name} · Support",
+  "sender.person": "A colleague",
+  "origin.extractive": "Quoted from *{title}*, v{version}",
+  "origin.extractive.plain": "Quoted from the handbook",
+  "origin.llm": "AI-generated",
+  "origin.llm.sources": ({ count }) => `AI-generated · from ${count} source${count === 1 ? "" : "s"}`,
+  "origin.cache": "From an earlier answer",
+  "origin.rule": "Rule",
+  "origin.system": "Automatic notice",
+  "finish.cancelled": "Stopped",
+  "finish.length": "Cut off at the length limit",
+  "finish.deadline": "Ran out of time",
+  "finish.error": "Interrupted by an error",
+  "sources.label": "Sources",
+  "sources.cite": "Source {n}",
+  "sources.version": "Version {version}",
+  "sources.open": "Open the document",
+  "typing.engine": "Looking for an answer",
+  "typing.engine.long": "Searching the handbook",
+  "typing.agent": "{name} is writing",
+  "notice.not_sure": "I will not guess. A colleague takes over.",
+  "notice.no_answer": "No answer could be given in time. A colleague takes over.",
+  "notice.waiting": "Your message was passed on. A colleague will answer here.",
+  "session.waiting": "Waiting for a person. You can close this page and come back; nothing is lost.",
+  "session.waiting.place": ({ place }) => `Waiting for a person. You are ${ordinal(place)} in line.`,
+  "session.assigned": "{name} joined the conversation.",
+  "session.handback": "{name} handed back. The assistant answers again.",
+  "session.open": "The assistant answers again.",
+  "session.closed": "This conversation is closed.",
+  "session.closed.idle": "This conversation was closed after a long silence.",
+  "closed.again": "Start a new conversation",
+  "phase.connecting": "Connecting …",
+  "phase.reconnecting": "Connection lost. Reconnecting …",
+  "phase.catching_up": "Connected again. Reading what you missed …",
+  "phase.caught_up": "Connected again. Nothing was missed.",
+  "phase.offline": "You are offline. What you write is kept and goes out later.",
+  "phase.refused": "The server does not accept this conversation any more. You can start a new one.",
+  "phase.replaced": "This conversation was opened elsewhere. Reload the page to go on here.",
+  "slow": ({ seconds }) => `A little too fast. Your message is kept and goes out in ${seconds} s.`,
+  "trace.open": "Trace",
+  "trace.label": "Trace of this message",
+  "trace.close": "Close",
+  "trace.loading": "Reading the trace …",
+  "trace.sum": "Answered in {total}: {parts}.",
+  "trace.sum.plain": "Done in {total}: {parts}.",
+  "trace.waiting": "{time} waiting",
+  "trace.searching": "{time} searching",
+  "trace.model": "{time} model",
+  "trace.rest": "{time} everything else",
+  "trace.legend.wait": "waiting in a queue",
+  "trace.legend.search": "searching",
+  "trace.legend.model": "model",
+  "trace.legend.ours": "our own work",
+  "trace.span": "{name}, {service}: {time}, after {start}",
+  "trace.none": "No spans of this trace are here yet. They arrive a moment after the answer.",
+  "trace.again": "Read again",
+  "trace.forbidden": "Traces are for operators; this page may not read them.",
+  "trace.lost": "The trace could not be read. The server may be busy; try again.",
+  "time.today": "Today {time}",
+  "time.yesterday": "Yesterday {time}",
+  "list.comma": ", ",
+};
+
+const zh = {
+  "page.title": "Parley 在线客服",
+  "page.skip": "跳到消息输入框",
+  "head.assistant": "智能助手",
+  "head.waiting": "正在等待人工客服",
+  "head.person": "{name} · 客服",
+  "head.closed": "会话已结束",
+  "head.language": "EN",
+  "head.languageLabel": "Switch to English",
+  "theme.auto": "配色：跟随系统。切换为浅色",
+  "theme.light": "配色：浅色。切换为深色",
+  "theme.dark": "配色：深色。切换为跟随系统",
+  "greeting.title": "您好，请问有什么可以帮您？",
+  "greeting.text": "请用自己的话描述问题。每个回答都会注明出处；没有把握时，会转由人工客服处理。",
+  "log.label": "会话",
+  "log.earlier": "显示更早的消息",
+  "log.newer": "有新消息",
+  "composer.label": "您的消息",
+  "composer.placeholder": "请输入消息",
+  "composer.send": "发送",
+  "composer.attach": "添加图片",
+  "composer.stop": "停止回答",
+  "composer.hint": "按 Enter 发送，Shift + Enter 换行",
+  "composer.person": "{name}正在为您服务，请随时留言。",
+  "composer.waiting": "您可以继续留言，接待您的同事会看到全部内容。",
+  "composer.tooLong": "超出 {count} 个字符，消息未发送，请缩短后再试。",
+  "composer.drop": "松开即可添加图片",
+  "picture.uploading": "正在上传…",
+  "picture.waits": "图片仍在上传，完成后消息会自动发出。",
+  "picture.remove": "移除图片 {name}",
+  "picture.retry": "重试",
+  "picture.alt": "图片",
+  "picture.missing": "这张图片暂时无法显示。",
+  "picture.refused.type": "未添加 {name}：只能发送 JPEG、PNG、WebP 或 GIF 图片。",
+  "picture.refused.size": "未添加 {name}：图片超过 5 MB，请换一张较小的。",
+  "picture.refused.count": "未添加 {name}：一条消息最多 {most} 张图片。",
+  "picture.refused.broken": "未添加 {name}：文件内容不是可识别的图片。",
+  "picture.refused.slow": "{name} 暂未上传：操作过于频繁。图片已保留，请稍后重试。",
+  "picture.refused.lost": "{name} 上传失败。图片已保留，请重试。",
+  "sending.queued": "正在发送…",
+  "sending.sent": "已发出",
+  "sending.stored": "已收到",
+  "sending.offline": "已保存，联网后自动发送",
+  "sending.retry": "重新发送",
+  "sending.discard": "删除",
+  "failed.too_large": "未发送：消息过长，请缩短后重新发送。",
+  "failed.closed": "未发送：会话已结束，请开始新的会话。",
+  "failed.other": "未发送：服务器未接受（{message}）。消息已保留。",
+  "sender.visitor": "您",
+  "sender.engine": "智能助手",
+  "sender.agent": "{name} · 客服",
+  "sender.person": "客服同事",
+  "origin.extractive": "引自*《{title}》*第 {version} 版",
+  "origin.extractive.plain": "引自手册原文",
+  "origin.llm": "AI 生成",
+  "origin.llm.sources": "AI 生成 · 依据 {count} 处资料",
+  "origin.cache": "来自先前的回答",
+  "origin.rule": "固定规则",
+  "origin.system": "自动通知",
+  "finish.cancelled": "已停止",
+  "finish.length": "达到长度上限，内容不完整",
+  "finish.deadline": "超时",
+  "finish.error": "因错误中断",
+  "sources.label": "出处",
+  "sources.cite": "出处 {n}",
+  "sources.version": "第 {version} 版",
+  "sources.open": "打开文档",
+  "typing.engine": "正在查找答案",
+  "typing.engine.long": "正在查阅手册",
+  "typing.agent": "{name}正在输入",
+  "notice.not_sure": "我不做没有把握的猜测，已请同事接手。",
+  "notice.no_answer": "未能及时给出回答，已请同事接手。",
+  "notice.waiting": "您的消息已转交，同事会在这里回复您。",
+  "session.waiting": "正在等待人工客服。您可以关闭页面稍后再来，内容不会丢失。",
+  "session.waiting.place": "正在等待人工客服，您排在第 {place} 位。",
+  "session.assigned": "{name}已加入会话。",
+  "session.handback": "{name}已交还会话，由智能助手继续为您服务。",
+  "session.open": "由智能助手继续为您服务。",
+  "session.closed": "会话已结束。",
+  "session.closed.idle": "会话因长时间没有消息而结束。",
+  "closed.again": "开始新的会话",
+  "phase.connecting": "正在连接…",
+  "phase.reconnecting": "连接已断开，正在重新连接…",
+  "phase.catching_up": "已重新连接，正在读取错过的消息…",
+  "phase.caught_up": "已重新连接，没有遗漏任何消息。",
+  "phase.offline": "您已离线。您写下的内容会保留，稍后自动发送。",
+  "phase.refused": "服务器不再接受此会话，您可以开始新的会话。",
+  "phase.replaced": "此会话已在别处打开。刷新页面即可在这里继续。",
+  "slow": "发送得有点快，消息已保留，{seconds} 秒后自动发出。",
+  "trace.open": "链路",
+  "trace.label": "这条消息的链路",
+  "trace.close": "关闭",
+  "trace.loading": "正在读取链路…",
+  "trace.sum": "用时 {total} 作答：{parts}。",
+  "trace.sum.plain": "用时 {total}：{parts}。",
+  "trace.waiting": "排队 {time}",
+  "trace.searching": "检索 {time}",
+  "trace.model": "模型 {time}",
+  "trace.rest": "其余 {time}",
+  "trace.legend.wait": "排队等待",
+  "trace.legend.search": "检索",
+  "trace.legend.model": "模型",
+  "trace.legend.ours": "自身处理",
+  "trace.span": "{name}，{service}：{time}，始于 {start}",
+  "trace.none": "链路数据尚未到达，通常在回答之后片刻出现。",
+  "trace.again": "重新读取",
+  "trace.forbidden": "链路仅供运维人员查看，本页面无权读取。",
+  "trace.lost": "未能读取链路，服务器可能繁忙，请重试。",
+  "time.today": "今天 {time}",
+  "time.yesterday": "昨天 {time}",
+  "list.comma": "，",
+};
+
+export const languages = { en, "zh-CN": zh };
+
+/** zh-CN for any Chinese browser, English for all others. */
+export const nearest = (tag = "") => (/^zh\b/i.test(tag) ? "zh-CN" : "en");
+
+let language = "en";
+
+export const spoken = () => language;
+
+export function speak(tag) {
+  language = nearest(tag);
+  document.documentElement.lang = language;
+}
+
+/** The sentence for `key` with `{name}`s filled in; an unknown key answers null. */
+export function say(key, facts = {}) {
+  return template(key, facts)?.replaceAll("*", "").replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "") ?? null;
+}
+
+/** The same as pieces [{text, title}], so that titles can be set in their own type. */
+export function pieces(key, facts = {}) {
+  const parts = (template(key, facts) ?? "").split("*");
+  return parts
+    .map((text, i) => ({ title: i % 2 === 1, text: text.replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "") }))
+    .filter(({ text }) => text);
+}
+
+function template(key, facts) {
+  const words = languages[language][key];
+  return typeof words === "function" ? words(facts) : words;
+}
+
+/** "Today 14:05", "今天 14:05", "20 Nov 14:05". */
+export function sayTime(date, now = new Date()) {
+  const time = date.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  const days = Math.round((midnight(now) - midnight(date)) / 86_400_000);
+  if (days === 0) return say("time.today", { time });
+  if (days === 1) return say("time.yesterday", { time });
+  const day = { day: "numeric", month: "short", ...(date.getFullYear() !== now.getFullYear() && { year: "numeric" }) };
+  return `${date.toLocaleDateString(language === "en" ? "en-GB" : language, day)} ${time}`;
+}
+
+const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
