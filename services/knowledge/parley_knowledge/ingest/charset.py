@@ -22,7 +22,7 @@ def decode(data: bytes) -> str:
         if text is not None:
             if not text.strip():
                 raise Refused("is empty")
-            return text
+            return text.replace("\r\n", "\n").replace("\r", "\n")
     if b"\0" in data or _CONTROL.search(data[:4096].decode("latin-1")):
         raise Refused("is binary, not text")
     raise Refused("is neither UTF-8, GB18030 nor UTF-16; save it as UTF-8")
@@ -31,14 +31,13 @@ def decode(data: bytes) -> str:
 def _candidates(data: bytes) -> tuple[str, ...]:
     if data.startswith(_UTF16_BOMS):
         return ("utf-16",)
-    if b"\0" in data:
-        return ("utf-16-le", "utf-16-be")
-    return ("utf-8-sig", "gb18030", "utf-16-le", "utf-16-be")
+    # Without a mark at its beginning UTF-16 is known by the zeros of its spaces, digits and line ends.
+    return ("utf-16-le", "utf-16-be") if b"\0" in data else ("utf-8-sig", "gb18030")
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding).lstrip("\ufeff")
     except UnicodeDecodeError:
         return None
     if _CONTROL.search(text):

@@ -16,6 +16,8 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
 _FIRST_HEADING = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.M)
 _TAG = re.compile(r"<[^>\n]{1,400}>")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~+=-])")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
+WRAPPED: Final = 60  # characters: a paragraph with a line of that length has been wrapped by an editor
 MAX_FRONT_MATTER: Final = 16_384  # characters
 
 
@@ -53,8 +55,14 @@ def first_heading(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Plain text as Markdown that reads the same."""
-    return "\n".join(_SPECIAL.sub(r"\\\1", line.strip()) for line in text.splitlines())
+    """Plain text as Markdown that reads the same. Short lines stay lines; long ones were wrapped and flow together."""
+    paragraphs = _BLANK_LINES.split(text.strip())
+    return "\n\n".join(_escaped_paragraph([line.strip() for line in p.splitlines()]) for p in paragraphs)
+
+
+def _escaped_paragraph(lines: list[str]) -> str:
+    end = "\\\n" if max(map(len, lines), default=0) < WRAPPED else "\n"
+    return end.join(_SPECIAL.sub(r"\\\1", line) for line in lines)
 
 
 def blocks(text: str) -> Iterator[Block]:
