@@ -1,0 +1,1 @@
+"""Gives each conversation one order and decides who answers."""

@@ -1,0 +1,19 @@
+"""The session machine: `step(state, input, now) -> Decision`. Pure: no I/O, no clock, no chance."""
+
+from parley_session_router.machine.decision import Answered, Decision, Entry
+from parley_session_router.machine.state import GatewayGone, Resumed, Rules, RunningTurn, SessionState, TimeCame
+from parley_session_router.machine.step import Input, step
+
+__all__ = [
+    "Answered",
+    "Decision",
+    "Entry",
+    "GatewayGone",
+    "Input",
+    "Resumed",
+    "Rules",
+    "RunningTurn",
+    "SessionState",
+    "TimeCame",
+    "step",
+]

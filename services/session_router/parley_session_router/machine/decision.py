@@ -1,0 +1,117 @@
+"""What one step decided: the new state, what is stored, what is sent, and why."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from parley.bus import Event, Route
+from parley.bus.routes import as_fact
+from parley.contracts.v1 import (
+    Accepted,
+    CommandResult,
+    EventMeta,
+    Message,
+    MessageStored,
+    SenderKind,
+    SessionChanged,
+    SessionStatus,
+    StreamEvent,
+)
+from parley_session_router.machine.state import ASSIGNED, CLOSED, OPEN, WAITING, WHY_KEPT, SessionState
+from parley_session_router.store import RECENT_IDS
+
+STATUS = {
+    OPEN: SessionStatus.SESSION_STATUS_OPEN,
+    WAITING: SessionStatus.SESSION_STATUS_WAITING,
+    ASSIGNED: SessionStatus.SESSION_STATUS_ASSIGNED,
+    CLOSED: SessionStatus.SESSION_STATUS_CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One durable entry of the stream."""
+
+    event: StreamEvent
+    message_id: str
+    dedup_key: str | None = None
+    outgoing: bool = False  # the visitor of a channel must be sent it
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one gateway waits to hear, besides the entries."""
+
+    gateway_id: str
+    accepted: Accepted | None = None
+    result: CommandResult | None = None
+
+
+@dataclass(slots=True)
+class Decision:
+    """Built up by one step; `state` is replaced, never changed."""
+
+    state: SessionState
+    now: float
+    trace_id: str = ""
+    entries: list[Entry] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)  # gateways that want to know where the stream stands
+    sends: list[tuple[Route, Event]] = field(default_factory=list)
+    duplicates: int = 0
+
+    def change(self, why: str = "", **fields: Any) -> None:
+        """Move the state on; `why` is kept for whoever asks later."""
+        if why:
+            fields["why"] = (why, *self.state.why)[:WHY_KEPT]
+        self.state = replace(self.state, **fields)
+
+    def meta(self) -> EventMeta:
+        """Of an event about this session."""
+        return EventMeta(tenant_id=self.state.tenant, session_id=self.state.session)
+
+    def send(self, route: Route, event: Event) -> None:
+        """Work for somebody."""
+        self.sends.append((route, event))
+
+    def fact(self, event: Event) -> None:
+        """Something that others may react to."""
+        self.sends.append((as_fact(event), event))
+
+    def store_message(self, message: Message, *, dedup_key: str | None = None) -> int:
+        """Give a message the next place in the stream; returns its seq."""
+        message.created_at.CopyFrom(stamp(self.now))
+        engine = message.sender.kind == SenderKind.SENDER_KIND_ENGINE
+        event = StreamEvent(message_end=message) if engine else StreamEvent(message=message)
+        visitor = message.sender.kind == SenderKind.SENDER_KIND_VISITOR
+        seq = self._append(event, message.message_id, dedup_key, outgoing=not visitor)
+        ids = self.state.recent_ids
+        if dedup_key is not None:
+            ids = (*ids, (dedup_key, message.message_id, seq))[-RECENT_IDS:]
+        self.change(recent_ids=ids, last_text=message.text[:60] or self.state.last_text)
+        self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
+        return seq
+
+    def store_change(self, reason: str) -> SessionChanged:
+        """Note in the stream who answers from now on."""
+        state = self.state
+        changed = SessionChanged(status=STATUS[state.status], ownership=state.ownership, reason=reason)
+        if state.agent is not None:
+            changed.agent.CopyFrom(state.agent)
+        self._append(StreamEvent(session=changed), f"{state.session}.{state.head_seq + 1}", None, outgoing=False)
+        return changed
+
+    def _append(self, event: StreamEvent, message_id: str, dedup_key: str | None, *, outgoing: bool) -> int:
+        seq = self.state.head_seq + 1
+        event.seq = seq
+        event.at.CopyFrom(stamp(self.now))
+        self.entries.append(Entry(event, message_id, dedup_key, outgoing))
+        self.change(head_seq=seq, changed_at=self.now)
+        return seq
+
+
+def stamp(seconds: float) -> Timestamp:
+    """Unix seconds as protobuf has them."""
+    whole = int(seconds)
+    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))

@@ -1,0 +1,57 @@
+"""Wires the session-router: one worker a shard, questions about sessions, and who may come in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+
+from parley.contracts.v1 import add_AccessServicer_to_server, add_SessionsServicer_to_server
+from parley.service import Context, Service
+from parley_session_router.access import AccessQuestions, AccessStore, open_access
+from parley_session_router.grpc import SessionQuestions
+from parley_session_router.machine import Rules
+from parley_session_router.settings import RouterSettings
+from parley_session_router.shards.worker import ShardWorker
+from parley_session_router.store import SessionStore, open_store
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What the router works with."""
+
+    store: SessionStore
+    access: AccessStore
+    rules: Rules
+
+
+@asynccontextmanager
+async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
+    """The database, checked against the installation's number of shards."""
+    settings = RouterSettings.load()
+    url = ctx.settings.database()
+    async with open_store(url) as store, open_access(url) as access:
+        await store.check_shards(ctx.settings.shards)
+        yield Deps(store, access, Rules(settings.turn_seconds, settings.idle_seconds, settings.engine_group))
+
+
+service = Service("session-router", Deps, opens=open_deps)
+
+
+@service.runs
+async def own_shards(ctx: Context[Deps]) -> None:
+    """Every replica stands in line for every shard; the broker says who is first."""
+    workers = [ShardWorker(ctx, ctx.deps.store, shard, ctx.deps.rules) for shard in range(ctx.settings.shards)]
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker.run())
+
+
+def _serve(ctx: Context[Deps], server: grpc.aio.Server) -> None:
+    add_SessionsServicer_to_server(SessionQuestions(ctx.deps.store), server)
+    add_AccessServicer_to_server(AccessQuestions(ctx), server)
+
+
+service.serves(_serve)

@@ -1,0 +1,82 @@
+"""What leaves after a commit: deliveries to gateways and channels, work, facts, in the order decided.
+
+Every event gets its id from the input that caused it, so that publishing it again after a crash repeats it exactly.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from parley.bus import Event, Exchange, Route
+from parley.bus.events import EVENT_TYPES
+from parley.bus.queues import ENGINE_BATCH
+from parley.bus.routes import to_channel, to_gateway
+from parley.contracts.v1 import Deliver, EventMeta
+from parley_session_router.machine import Decision, SessionState
+from parley_session_router.machine.step import WEB
+from parley_session_router.store import OutboxEntry
+
+
+@dataclass(slots=True)
+class Leaving:
+    """The events of one commit of one session."""
+
+    sends: list[tuple[Route, Event]] = field(default_factory=list)
+
+    def add(self, decision: Decision, *, cause: str, traceparent: str) -> None:
+        """Take what one step decided."""
+        found = [*deliveries(decision), *decision.sends]
+        for number, (_, event) in enumerate(found):
+            event.meta.event_id = f"{cause}.{number}"
+            event.meta.causation_id = cause
+            event.meta.traceparent = traceparent
+        self.sends.extend(found)
+
+
+def deliveries(decision: Decision) -> Iterable[tuple[Route, Event]]:
+    """One Deliver for each gateway that shows the session or waits for an answer, and one for the channel's adapter."""
+    state = decision.state
+    answered = {a.gateway_id for a in decision.answers}
+    shown = set(state.gateways) if decision.entries else set()
+    for gateway in sorted(shown | answered | set(decision.heads)):
+        event = _deliver(state)
+        event.accepted.extend(a.accepted for a in decision.answers if a.gateway_id == gateway and a.accepted)
+        event.results.extend(a.result for a in decision.answers if a.gateway_id == gateway and a.result)
+        if gateway in shown:
+            event.events.extend(entry.event for entry in decision.entries)
+        yield to_gateway(gateway), event
+    outgoing = [entry.event for entry in decision.entries if entry.outgoing]
+    if outgoing and state.channel not in ("", WEB):
+        event = _deliver(state)
+        event.events.extend(outgoing)
+        event.channel, event.recipient = state.channel, state.external_id
+        route = to_channel(state.channel)
+        yield Route(route.exchange, route.key, mandatory=False), event
+
+
+def _deliver(state: SessionState) -> Deliver:
+    meta = EventMeta(tenant_id=state.tenant, session_id=state.session)
+    return Deliver(meta=meta, epoch=state.epoch, head_seq=state.head_seq)
+
+
+def to_entries(sends: Sequence[tuple[Route, Event]], first_id: int) -> tuple[OutboxEntry, ...]:
+    """As they are stored until they are published. Transient work (to a replica that may be gone) is not worth it."""
+    return tuple(
+        OutboxEntry(first_id + number, _packed(route), route.key, type(event).__name__, event.SerializeToString())
+        for number, (route, event) in enumerate(sends)
+        if route.durable
+    )
+
+
+def from_entry(entry: OutboxEntry) -> tuple[Route, Event]:
+    """A stored event and where it goes."""
+    name, _, flags = entry.exchange.partition("?")
+    route = Route(Exchange(name), entry.key, mandatory=flags != "optional", batch=_batch(entry.key))
+    return route, EVENT_TYPES[entry.type].FromString(entry.payload)
+
+
+def _packed(route: Route) -> str:
+    return route.exchange.name if route.mandatory else f"{route.exchange.name}?optional"
+
+
+def _batch(key: str) -> int:
+    return ENGINE_BATCH if key.startswith("engine.") else 64
