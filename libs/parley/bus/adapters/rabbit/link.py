@@ -1,0 +1,102 @@
+"""One connection to the broker, made again whenever it is lost.
+
+Plain connections and our own loop rather than the client's restore: what was delivered on a dead channel can then never
+be acknowledged on a new one, and nothing is restored half.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPException
+
+from parley.telemetry import Log, counter, names
+
+HEARTBEAT = 10  # seconds; a frozen worker is noticed after about three of them
+CONNECT_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+FAILURES = (AMQPException, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
+
+log = Log("bus")
+
+Session = Callable[[AbstractConnection], Awaitable[None]]
+
+
+class Link:
+    """A connection with a purpose (`publish` or `consume`): a broker that stops reading one must not stop the other."""
+
+    def __init__(self, url: str, producer: str, purpose: str) -> None:
+        self._url = url
+        self._name = f"{producer} {purpose}"
+        self._producer = producer
+        self._connection: AbstractConnection | None = None
+        self._ready = asyncio.Event()
+        self._wanted = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers now."""
+        return self._ready.is_set()
+
+    async def connection(self) -> AbstractConnection:
+        """The open connection; waits for it as long as it takes."""
+        while True:
+            await self._ready.wait()
+            if self._connection is not None and not self._connection.is_closed:
+                return self._connection
+            self._ready.clear()
+            self._wanted.set()
+
+    async def keep(self) -> None:
+        """Connect, wait until the connection is lost, and begin again, for ever."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                lost = await self._connect()
+                pause = FIRST_PAUSE
+                await lost.wait()
+                counter(names.BUS_RECONNECTS, self._producer.rpartition("-")[0]).inc()
+            except FAILURES as error:
+                log.warning("bus.unreachable", connection=self._name, error=f"{type(error).__name__}: {error}")
+            self._ready.clear()
+            await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        self._ready.clear()
+        if self._connection is not None:
+            with contextlib.suppress(*FAILURES):
+                async with asyncio.timeout(2):
+                    await self._connection.close()
+
+    async def _connect(self) -> asyncio.Event:
+        lost = asyncio.Event()
+        connection = await aio_pika.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            heartbeat=HEARTBEAT,
+            client_properties={"connection_name": self._name},
+        )
+        connection.close_callbacks.add(lambda *_: lost.set())
+        self._connection = connection
+        self._ready.set()
+        return lost
+
+
+@asynccontextmanager
+async def open_link(url: str, producer: str, purpose: str) -> AsyncIterator[Link]:
+    """A link that is kept until the context is left."""
+    link = Link(url, producer, purpose)
+    keeping = asyncio.create_task(link.keep())
+    try:
+        yield link
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+        await link.close()
