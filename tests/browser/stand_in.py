@@ -56,6 +56,7 @@ class StandIn:
         self.sessions: dict[str, Session] = {}
         self.received: list[Frame] = []  # every client frame, in order
         self.lose_acks = 0  # so many commits are not acknowledged
+        self.lose_sends = 0  # so many messages never arrive
         self.refuse: list[Frame] = []  # errors for the next sends
         self.pause_after: int | None = None  # chunks of a reply before it waits for `resume`
         self.paused = asyncio.Event()
@@ -193,6 +194,9 @@ class StandIn:
             await _send(socket, {"pong": {"n": frame["ping"]["n"]}})
 
     async def _receive(self, socket: WebSocket, session: Session, send: Frame) -> None:
+        if self.lose_sends:
+            self.lose_sends -= 1
+            return
         if self.refuse:
             await _send(socket, {"error": {**self.refuse.pop(0), "client_msg_id": send["client_msg_id"]}})
             return

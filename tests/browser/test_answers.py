@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.browser.scenes import DELIVERY, RETURNS
 from tests.browser.stand_in import StandIn
-from tests.browser.visitor import Visitor, until
+from tests.browser.visitor import Visitor, until, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -46,7 +46,7 @@ async def test_the_end_of_an_answer_does_not_move_its_text(visitor: Visitor, ser
     await server.halfway()
     place = "node => { const box = node.getBoundingClientRect(); return [box.left, box.top]; }"
     draft = visitor.page.locator(".draft .bubble")
-    await expect(draft).to_contain_text("working days 2.")
+    await expect(draft).to_contain_text("working days2.")
     before = await draft.evaluate(place)
     server.resume.set()
     await expect(visitor.answers).to_have_count(3)
@@ -123,3 +123,18 @@ async def test_while_an_answer_is_looked_for_the_page_says_so(visitor: Visitor, 
     await expect(indicator).to_have_text("Searching the handbook")
     await server.reply("It is on its way.", origin="rule")
     await expect(indicator).to_be_hidden()
+
+
+async def test_a_reference_stays_on_the_line_of_its_word(browser: Browser, server: StandIn) -> None:
+    lines = """node => [...node.parentNode.childNodes].map((part) => {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      return Math.round(range.getBoundingClientRect().bottom / 12);
+    })"""
+    for width in range(320, 480, 40):
+        async with visiting(browser, server, viewport={"width": width, "height": 700}) as visitor:
+            answer = await visitor.ask("compare")
+            for cite in await answer.locator(".cite").all():
+                word, number, mark = await cite.evaluate(lines)
+                assert abs(word - number) <= 1
+                assert abs(mark - number) <= 1

@@ -35,6 +35,20 @@ async def test_a_lost_ack_is_answered_by_the_same_message_again_and_one_bubble(
     assert len({send["client_msg_id"] for send in server.frames("send")}) == 1
 
 
+async def test_a_message_that_never_arrived_goes_again_at_once_after_reconnecting(
+    visitor: Visitor, server: StandIn
+) -> None:
+    server.silent = True
+    server.lose_sends = 1
+    await visitor.write("这条消息在路上丢了")
+    await until(lambda: len(server.frames("send")) == 1)
+    await server.cut()
+    await expect(visitor.page.locator(".stored .visitor")).to_have_count(1, timeout=5_000)  # long before 10 s
+    first, second = server.frames("send")
+    assert first == second
+    assert len(server.session.events) == 1
+
+
 async def test_without_an_ack_a_message_goes_again_on_the_same_connection_after_ten_seconds(
     visitor: Visitor, server: StandIn
 ) -> None:

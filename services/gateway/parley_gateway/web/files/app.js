@@ -10,6 +10,7 @@ import { speak, spoken } from "./words.js";
 
 const $ = (selector) => document.querySelector(selector);
 const CAUGHT_UP_MS = 3_000;
+const KEYBOARD = matchMedia("(pointer: fine)").matches;
 const READ_MS = 300;
 const QUIET_MS = 600; // a connection that is back within this time was never worth a word
 
@@ -118,7 +119,13 @@ function showSession(session) {
   if (session.status === "waiting") status.set("hint", "composer.waiting");
   else if (session.status === "assigned" && name) status.set("hint", "composer.person", { facts: { name } });
   else if (session.status === "closed") status.clear("hint");
-  else status.set("hint", "composer.hint");
+  else hint();
+}
+
+/** How to send, for those who have a keyboard. */
+function hint() {
+  if (KEYBOARD) status.set("hint", "composer.hint");
+  else status.clear("hint");
 }
 
 /** A closed conversation offers a new one where the field was; the focus moves along. */
@@ -147,10 +154,11 @@ function fillWords() {
 
 head.onlanguage = (tag) => {
   speak(tag);
+  client.locale = tag;
   reword();
 };
 document.addEventListener("visibilitychange", markRead);
 fillWords();
-status.set("hint", "composer.hint");
+hint();
 client.start();
-if (matchMedia("(pointer: fine)").matches) composer.focus();
+if (KEYBOARD) composer.focus();

@@ -30,7 +30,7 @@ export function icon(path) {
 export const ICONS = {
   attach: "M4 16.5 8.5 12l3.5 3.5 3-3 5 5M5 5h14v14H5zM14.5 9.5h.01",
   send: "M12 19V5m-6 6 6-6 6 6",
-  stop: "M8 8h8v8H8z",
+  stop: "M8 8h8v8H8zM11 11h2v2h-2z",
   close: "M6 6l12 12M18 6 6 18",
   down: "M12 5v14m-6-6 6 6 6-6",
   half: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",

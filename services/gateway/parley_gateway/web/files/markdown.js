@@ -5,6 +5,8 @@
 import { el } from "./elements.js";
 
 const INLINE = /\*\*(?=\S)([\s\S]+?)\*\*|`([^`\n]+)`|\[(\d{1,2})\]/g;
+const LAST_WORD = /(?:\p{Script=Han}|[^\s\p{Script=Han}]{1,24})$/u;
+const FIRST_MARK = /^[.,;:!?)。，；：！？）]/;
 const BULLET = /^\s{0,3}[-*•]\s+/;
 const NUMBER = /^\s{0,3}\d{1,3}[.)、]\s+/;
 
@@ -57,12 +59,22 @@ function inline(text, cite) {
   let from = 0;
   for (const match of text.matchAll(INLINE)) {
     const [all, bold, code, number] = match;
-    nodes.push(text.slice(from, match.index));
-    if (bold) nodes.push(el("strong", {}, ...inline(bold, cite)));
-    else if (code) nodes.push(el("code", {}, code));
-    else nodes.push(cite(Number(number)) ?? all);
+    const before = text.slice(from, match.index);
     from = match.index + all.length;
+    const reference = number && cite(Number(number));
+    if (bold) nodes.push(before, el("strong", {}, ...inline(bold, cite)));
+    else if (code) nodes.push(before, el("code", {}, code));
+    else if (reference) from += refer(nodes, before, reference, text.slice(from));
+    else nodes.push(before, all);
   }
   nodes.push(text.slice(from));
   return nodes.filter((node) => node !== "");
+}
+
+/** Keeps a reference on the line of the word before it and the punctuation after it; answers that one's length. */
+function refer(nodes, before, reference, after) {
+  const [word = ""] = before.trimEnd().match(LAST_WORD) ?? [];
+  const [mark = ""] = after.match(FIRST_MARK) ?? [];
+  nodes.push(before.trimEnd().slice(0, -word.length || undefined), el("span", { class: "joined" }, word, reference, mark));
+  return mark.length;
 }

@@ -98,6 +98,11 @@ export class ParleyClient extends EventTarget {
     this.#outbox.take(id);
   }
 
+  /** Takes effect with the next connection. */
+  set locale(locale) {
+    this.#hello.locale = locale;
+  }
+
   /** Ask for the running reply to be stopped. */
   stopReply(message_id) {
     this.#write({ stop: { message_id } });
