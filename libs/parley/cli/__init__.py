@@ -3,7 +3,6 @@
 import click
 
 from parley.cli import agent, dead, doctor, keys, run, sessions, topology, trace
-from parley.cli.scaffold import new_service
 from parley.core import ParleyError
 
 
@@ -35,6 +34,5 @@ for command in (
     trace.trace,
     dead.dead,
     doctor.doctor,
-    new_service,
 ):
     main.add_command(command)

@@ -20,7 +20,9 @@ def agent(session_id: str | None, name: str) -> None:
     """Take over a session (the longest waiting one by default), write, and hand it back with /back."""
     session_id = session_id or _longest_waiting()
     call("POST", f"/v1/sessions/{session_id}/takeover", {"name": name})
-    click.echo(f"You have {session_id}. Write a line to answer; /back hands back to the engine, /close ends, /leave keeps.")
+    click.echo(
+        f"You have {session_id}. Write a line to answer; /back hands back to the engine, /close ends, /leave keeps."
+    )
     screen = _Screen(session_id)
     screen.show_new()
     threading.Thread(target=screen.follow, daemon=True).start()

@@ -93,5 +93,3 @@ def _tools() -> str:
     if missing:
         return f"only for `make test`, which installs them: {', '.join(missing)}"
     return "everything that `make test` needs is there"
-
-

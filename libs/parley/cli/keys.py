@@ -17,7 +17,12 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--tenant", default="demo", show_default=True)
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, type=click.Choice(["ingest", "agent", "operate"]), help="Repeatable."
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(["ingest", "agent", "operate"]),
+    help="Repeatable.",
 )
 @click.option("--days", default=0, help="Days until it expires; 0 = never.")
 def create(name: str, tenant: str, scopes: tuple[str, ...], days: int) -> None:

@@ -55,7 +55,9 @@ def show(session_id: str, tenant: str) -> None:
         "session-router", lambda channel: SessionsStub(channel).GetSession(request, timeout=CALL_SECONDS)
     ).session
     click.echo(line(found))
-    click.echo(f"  channel {found.channel}, epoch {found.epoch}, head seq {found.head_seq}, ownership {found.ownership}")
+    click.echo(
+        f"  channel {found.channel}, epoch {found.epoch}, head seq {found.head_seq}, ownership {found.ownership}"
+    )
     if found.running_turn:
         click.echo(f"  running turn {found.running_turn}")
     for why in found.why:
@@ -73,5 +75,3 @@ def line(found: Session) -> str:
 def _ago(seconds: int) -> str:
     passed = max(0, int(time.time()) - seconds)
     return f"{passed // 60}m{passed % 60:02d}s"
-
-

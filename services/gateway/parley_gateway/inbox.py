@@ -1,20 +1,22 @@
 """From whoever writes to the router: one way in for every transport, and one place that waits for the commit."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from parley.bus import Event
 from parley.contracts.v1 import Accepted, CommandResult, MediaRef, MessageReceived, Sender
 from parley.core import Invalid, ParleyError, Unavailable
 from parley.service import Context
-from parley.telemetry import TraceContext, counter, names, span
+from parley.telemetry import TraceContext, counter, current_trace, names, span
 from parley_gateway.realtime.streams import Streams, Waiting
 
 MAX_ID_CHARS = 128
 COMMAND_SECONDS = 5.0
+
+Stored = Callable[[TraceContext, Accepted], None]  # called inside the trace that the message began
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Inbox:
         self,
         written: Written,
         context: TraceContext,
-        stored: Callable[[Accepted], None],
+        stored: Stored,
         failed: Callable[[ParleyError], None],
     ) -> asyncio.Future[None]:
         """Publish without waiting; the future ends when the broker has it. `failed` says that it has not been taken.
@@ -71,9 +73,9 @@ class Inbox:
             ownership=written.ownership,
         )
         event.sent_at.GetCurrentTime()
-        began = time.time()
-        self._streams.expect(written.tenant, written.session, written.external_id, Waiting(stored, context, began))
-        published = self._publish(event, written.tenant, written.session, context)
+        published, inside = self._publish(event, written.tenant, written.session, context)
+        waiting = Waiting(partial(stored, inside))
+        self._streams.expect(written.tenant, written.session, written.external_id, waiting)
         published.add_done_callback(lambda done: self._published(done, written, failed))
         return published
 
@@ -86,7 +88,7 @@ class Inbox:
         published = self.write(
             written,
             context,
-            lambda accepted: None if answer.done() else answer.set_result(accepted),
+            lambda _, accepted: None if answer.done() else answer.set_result(accepted),
             lambda error: None if answer.done() else answer.set_exception(error),
         )
         done, _ = await asyncio.wait({answer}, timeout=seconds)
@@ -100,8 +102,8 @@ class Inbox:
     async def command(self, event: Event, request_id: str, tenant: str, session: str) -> CommandResult:
         """Ask the session's owner to do something, and wait for what came of it. Raises Unavailable."""
         result = self._streams.command(request_id)
-        context = self._ctx.tracing.begin()
-        self._publish(event, tenant, session, context).add_done_callback(_ignore)
+        published, _ = self._publish(event, tenant, session, current_trace() or self._ctx.tracing.begin())
+        published.add_done_callback(_ignore)
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 return await result
@@ -111,16 +113,20 @@ class Inbox:
     def tell(self, event: Event, tenant: str, session: str) -> None:
         """Publish something that nobody waits for; losing it costs comfort, not messages."""
         try:
-            self._publish(event, tenant, session, self._ctx.tracing.follow("")).add_done_callback(_ignore)
+            published, _ = self._publish(event, tenant, session, self._ctx.tracing.follow(""))
+            published.add_done_callback(_ignore)
         except ParleyError:
             counter(names.REFUSED, "bus_full").inc()
 
-    def _publish(self, event: Any, tenant: str, session: str, context: TraceContext) -> asyncio.Future[None]:
+    def _publish(
+        self, event: Any, tenant: str, session: str, context: TraceContext
+    ) -> tuple[asyncio.Future[None], TraceContext]:
+        """The confirm, and the context of what follows from this message."""
         event.meta.tenant_id, event.meta.session_id = tenant, session
         with span(names.RECEIVE_MESSAGE, kind="server", context=context) as recording:
             recording.set(names.SESSION, session)
             event.meta.traceparent = recording.context.traceparent
-            return self._ctx.publish_nowait(event)
+            return self._ctx.publish_nowait(event), recording.context
 
     def _published(self, done: asyncio.Future[None], written: Written, failed: Callable[[ParleyError], None]) -> None:
         error = None if done.cancelled() else done.exception()

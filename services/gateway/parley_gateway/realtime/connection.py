@@ -177,7 +177,7 @@ class Connection:
         self._desk.inbox.write(
             written,
             context,
-            lambda accepted: self._stored(accepted, context, began),
+            lambda inside, accepted: self._acknowledge(accepted, inside, began),
             lambda error: self._refuse("unavailable", str(error), send.client_msg_id, retry_after=2),
         )
 
@@ -203,7 +203,7 @@ class Connection:
 
     # ---- to the client --------------------------------------------------------------------------------
 
-    def _stored(self, accepted: Accepted, context: TraceContext, began: float) -> None:
+    def _acknowledge(self, accepted: Accepted, context: TraceContext, began: float) -> None:
         _ack_seconds.observe(time.monotonic() - began)
         with span(names.ACKNOWLEDGE_MESSAGE, context=context):
             self._push(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from parley.contracts.v1 import Accepted, CommandResult, Deliver, ReplyChunk, StreamEvent
-from parley.telemetry import TraceContext, Tracing, names, span
+from parley.telemetry import Tracing, names, span
 
 DRAFT_CHARS = 100_000  # of a running reply that are kept for those who join in its middle
 
@@ -34,8 +34,6 @@ class Waiting:
     """Somebody waits to hear that a message is stored."""
 
     done: Callable[[Accepted], None]
-    context: TraceContext
-    since: float
 
 
 @dataclass(slots=True)
