@@ -4,15 +4,16 @@ import sys
 
 import click
 
+from parley.bus import Event
 from parley.bus.queues import EXCHANGES, Queue, durable_queues
 from parley.cli.asking import with_bus
 from parley.core.settings import PlaceSettings
 from parley.service.registry import load
 
 
-def _queues() -> list[Queue[object]]:
+def _queues() -> list[Queue[Event]]:
     services = load(["all"])
-    return [*durable_queues(PlaceSettings.load().shards), *(q for s in services for q in s.durable_queues())]  # type: ignore[list-item]  # queues of any event
+    return [*durable_queues(PlaceSettings.load().shards), *(q for s in services for q in s.durable_queues())]
 
 
 @click.group()
@@ -23,7 +24,7 @@ def topology() -> None:
 @topology.command()
 def apply() -> None:
     """Declare what is missing. Says what differs and changes nothing of it."""
-    made = with_bus(lambda bus: bus.apply_topology(_queues()))  # type: ignore[arg-type]  # queues of any event
+    made = with_bus(lambda bus: bus.apply_topology(_queues()))
     for line in made:
         click.echo(line)
     click.echo(f"{len(made)} made; the topology is complete")
@@ -32,7 +33,7 @@ def apply() -> None:
 @topology.command()
 def check() -> None:
     """Compare the broker with what this release needs; exit code 1 when something is missing or differs."""
-    problems = with_bus(lambda bus: bus.check_topology(_queues()))  # type: ignore[arg-type]  # queues of any event
+    problems = with_bus(lambda bus: bus.check_topology(_queues()))
     for problem in problems:
         click.echo(problem)
     click.echo("the topology is complete" if not problems else f"{len(problems)} to mend")

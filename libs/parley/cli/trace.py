@@ -38,4 +38,4 @@ def _bar(span: dict[str, Any], begin: int, total: int) -> str:
     start = int((span["start_unix_ns"] - begin) / total * WIDTH)
     length = max(1, round((span["end_unix_ns"] - span["start_unix_ns"]) / total * WIDTH))
     mark = "░" if span["name"].startswith("wait") else "█"
-    return (" " * min(start, WIDTH - 1) + mark * length)[:WIDTH].ljust(WIDTH)
+    return f"{' ' * min(start, WIDTH - 1)}{mark * length}"[:WIDTH].ljust(WIDTH)
