@@ -176,6 +176,8 @@ async def test_nothing_scrolls_sideways_at_320_pixels(browser: Browser, server: 
         await visitor.write("退款" * 60)
         await expect(visitor.page.locator(".stored .visitor")).to_have_count(2)
         assert await visitor.sideways() <= 0
+        tall = "document.documentElement.scrollHeight - innerHeight"
+        assert await visitor.page.evaluate(tall) <= 0  # the log scrolls, never the page
         assert await visitor.page.evaluate(STICKS_OUT) == []
         await visitor.page.locator(".machine .trace-link").first.click()
         await expect(visitor.page.locator("#trace .spans")).to_be_visible()
