@@ -1,7 +1,6 @@
 """A few decoder processes: started when needed, ended when late, lost or idle. Never on the event loop."""
 
 import asyncio
-import contextlib
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -12,13 +11,13 @@ from typing import Any
 
 from parley.core import Clock, Unavailable
 from parley.telemetry import Log
+from parley_media.processes import gone, kill
 from parley_media.refusals import Code, Refused
 from parley_media.settings import MediaSettings
 from parley_media.transcode.wire import LENGTH, packed
 
 WORKER = "parley_media.transcode.worker"
 PIPE_BYTES = 1 << 20
-END_SECONDS = 5.0
 log = Log("media.decoders")
 
 
@@ -135,9 +134,8 @@ class Decoders:
     def _end(self, process: Process) -> asyncio.Task[None]:
         """Kill it at once; the task is done when it is gone."""
         self._all.discard(process)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        ending = asyncio.create_task(_gone(process))
+        kill(process)
+        ending = asyncio.create_task(gone(process))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         return ending
@@ -151,19 +149,6 @@ async def open_decoders(settings: MediaSettings, clock: Clock) -> AsyncIterator[
         yield decoders
     finally:
         await decoders.close()
-
-
-async def _gone(process: Process) -> None:
-    """Ended, and both pipes closed: only then has the loop let go of it."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(END_SECONDS):
-            await process.wait()
-            process.stdin.close()
-            with contextlib.suppress(OSError):
-                await process.stdin.wait_closed()
-            await process.stdout.read()
 
 
 async def _ask(process: Process, frame: bytes) -> tuple[dict[str, Any], list[bytes]]:

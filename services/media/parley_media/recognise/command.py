@@ -1,13 +1,13 @@
 """Reads the text in a picture with a program such as tesseract: the picture on stdin, its text on stdout."""
 
 import asyncio
-import contextlib
 import shlex
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 from parley.core import SettingsError, Unavailable
+from parley_media.processes import gone, kill
 from parley_media.recognise.port import Recognition
 
 LONGEST_TEXT = 20_000  # characters
@@ -36,8 +36,8 @@ class CommandRecogniser:
         except TimeoutError:
             raise Unavailable(f"{self.method} took more than {self._seconds:g} s; try again later.") from None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
+            await asyncio.shield(gone(process))
         if process.returncode != 0:
             raise Unavailable(f"{self.method} ended with status {process.returncode}; see PARLEY_MEDIA_OCR_COMMAND.")
         return Recognition(text=printed.decode(errors="replace").strip()[:LONGEST_TEXT], method=self.method)
