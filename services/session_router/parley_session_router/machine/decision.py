@@ -1,9 +1,10 @@
 """What one step decided: the new state, what is stored, what is sent, and why."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec.structs import replace
 
 from parley.bus import Event, Route
 from parley.bus.routes import as_fact

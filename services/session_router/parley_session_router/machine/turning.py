@@ -1,7 +1,8 @@
 """Turns: asked, superseded, completed, failed, out of time. Each ends in exactly one outcome."""
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from parley.bus.routes import to_engine_replica, to_engines
 from parley.contracts.v1 import (

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from parley.bus import Event, Route
 from parley_session_router.machine import Decision, SessionState
@@ -116,5 +118,6 @@ class Cache:
 def known_from(record: SessionRecord) -> Known:
     """A session as the store has it."""
     last = record.pending[-1].id if record.pending else 0
-    state = replace(decode(record.state), head_seq=record.head_seq, epoch=record.epoch)
+    recent = tuple((known.dedup_key, known.message_id, known.seq) for known in record.recent_ids)
+    state = replace(decode(record.state, recent), head_seq=record.head_seq, epoch=record.epoch)
     return Known(state, record.version, max(last + 1, record.version * 8))
