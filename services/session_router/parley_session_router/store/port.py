@@ -50,8 +50,8 @@ class Sessions(Protocol):
     async def find_duplicates(self, key: SessionKey, dedup_keys: Sequence[str]) -> Mapping[str, StoredMessage]:
         """Which of these messages this tenant has already stored, ever, in any session.
 
-        Needed only for a key that is not in `recent_ids` of a session that has outgrown RECENT_IDS, or whose ids
-        are not its own. Entries of other sessions may be missing until their commits are fully copied.
+        Needed only when `commit` has said False: it refuses known keys by itself. Entries of other sessions may be
+        missing until their commits are fully copied, which takes milliseconds.
         """
         ...
 
@@ -76,9 +76,10 @@ class Leftovers(Protocol):
         ...
 
     async def copy_tails(self, shard: int | None = None) -> int:
-        """Finish what commits left half copied (of one shard, or what this process wrote); returns how many sessions.
+        """Finish what commits and `clear_outbox` left to do; returns how many sessions had entries to copy.
 
-        Adapters do it by themselves after each commit; a new owner calls it for its shard.
+        Adapters do it by themselves within about a second; a new owner calls it with its shard for what its
+        predecessor left.
         """
         ...
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from parley.database import SqliteDatabase
 from parley_session_router.store import cursors
 from parley_session_router.store.installation import same_shards
+from parley_session_router.store.packing import NOTHING
 from parley_session_router.store.pages import next_page, position, window
 from parley_session_router.store.records import (
     History,
@@ -19,7 +20,7 @@ from parley_session_router.store.records import (
     StoredMessage,
 )
 from parley_session_router.store.sqlite_commit import commit_batch
-from parley_session_router.store.sqlite_rows import COLUMNS, ENTRY_COLUMNS, NOTHING, entry_of, record_of
+from parley_session_router.store.sqlite_rows import COLUMNS, ENTRY_COLUMNS, entry_of, record_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _SELECT = f"SELECT {COLUMNS} FROM sessions"  # noqa: S608

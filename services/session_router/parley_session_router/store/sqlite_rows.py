@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
+from parley_session_router.store.packing import pack_pending, pack_recent, unpack_pending, unpack_recent
 from parley_session_router.store.pages import order_at
-from parley_session_router.store.records import OutboxEntry, RecentId, SessionRecord, StreamEntry
+from parley_session_router.store.records import SessionRecord, StreamEntry
 
 _COLUMNS = (
     *("shard", "version", "shard_epoch", "status", "epoch", "head_seq", "channel", "external_id", "agent"),
@@ -20,12 +19,6 @@ UPDATE = (
 )
 ENTRY_COLUMNS = "seq, message_id, payload, at, dedup_key, outgoing"
 INSERT_ENTRY = f"INSERT INTO messages ({ENTRY_COLUMNS}, tenant, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-NOTHING = msgspec.msgpack.encode([])
-
-_encode = msgspec.msgpack.Encoder().encode
-_pending = msgspec.msgpack.Decoder(list[tuple[int, str, str, str, bytes]])
-_recent = msgspec.msgpack.Decoder(list[tuple[str, str, int]])
-
 Row = tuple[Any, ...]
 
 
@@ -48,8 +41,8 @@ def row_of(record: SessionRecord) -> Row:
         order_at(record),
         1 if record.pending else 0,
         record.state,
-        _encode([(e.id, e.exchange, e.key, e.type, e.payload) for e in record.pending]) if record.pending else NOTHING,
-        _encode(record.recent_ids),
+        pack_pending(record.pending),
+        pack_recent(record.recent_ids),
         record.tenant,
         record.session,
     )
@@ -59,8 +52,8 @@ def record_of(row: Row) -> SessionRecord:
     """From the columns in `COLUMNS`."""
     values = dict(zip(_COLUMNS, row, strict=True))
     del values["order_at"], values["unsent"]
-    values["pending"] = tuple(OutboxEntry(*entry) for entry in _pending.decode(values["pending"]))
-    values["recent_ids"] = tuple(RecentId(*entry) for entry in _recent.decode(values["recent_ids"]))
+    values["pending"] = unpack_pending(values["pending"])
+    values["recent_ids"] = unpack_recent(values["recent_ids"])
     return SessionRecord(**values)
 
 
