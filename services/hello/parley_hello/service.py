@@ -1,7 +1,7 @@
 """Greets anyone who says hello. Copy this folder to start a service."""
 
 from parley.bus.queues import EVENTS
-from parley.contracts.v1 import MessageStored, SendMessage, SenderKind
+from parley.contracts.v1 import MessageStored, SenderKind, SendMessage
 from parley.service import Context, Service
 
 service = Service[None]("hello")
