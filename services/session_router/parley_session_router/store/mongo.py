@@ -70,6 +70,8 @@ class MongoStore:
 
     async def load(self, keys: Sequence[SessionKey]) -> dict[SessionKey, SessionRecord]:
         """One query by `_id`; a tail found on the way is copied."""
+        if not keys:
+            return {}
         found = await self._find(self._sessions, {"_id": _among(keys)}, _WITH_TAIL)
         self._learn(found)
         records = [record_of(document) for document in found]
@@ -111,7 +113,8 @@ class MongoStore:
             self._tails.settle(SessionKey(mark.tenant, mark.session), mark.version, sent=True)
 
     async def pending(self, shard: int, limit: int = 500) -> list[SessionRecord]:
-        """By the index of (shard, unsent)."""
+        """By the index of (shard, unsent), once what is known to be sent has been cleared."""
+        await self.copier.clear()
         return await self._records({"shard": shard, "unsent": True}, limit=limit)
 
     async def due(self, shard: int, now: float, limit: int = 500) -> list[SessionRecord]:
