@@ -2,7 +2,7 @@
 
 import click
 
-from parley.cli import agent, dead, doctor, keys, run, sessions, topology, trace
+from parley.cli import agent, dead, doctor, keys, new_service, run, sessions, topology, trace
 from parley.core import ParleyError
 
 
@@ -34,5 +34,6 @@ for command in (
     trace.trace,
     dead.dead,
     doctor.doctor,
+    new_service.new_service,
 ):
     main.add_command(command)
