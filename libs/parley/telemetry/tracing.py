@@ -9,6 +9,7 @@ import random
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -165,7 +166,50 @@ def within(context: TraceContext) -> Iterator[TraceContext]:
         _current.reset(token)
 
 
-@contextlib.contextmanager
+class _Unrecorded:
+    """The span of a turn that is not sampled: the trace id goes on, nothing else happens. On every hot path."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: TraceContext | None) -> None:
+        self._context = context
+
+    def __enter__(self) -> Recording:
+        context = self._context
+        if context is None:
+            return _NOTHING
+        self._token = _current.set(context)
+        return Recording(context, None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._context is not None:
+            _current.reset(self._token)
+
+
+class _Recorded:
+    """The span of a sampled turn."""
+
+    __slots__ = ("_inner", "_span", "_token")
+
+    def __init__(self, parent: TraceContext, recorded: otel.Span) -> None:
+        span_id = f"{recorded.get_span_context().span_id:016x}"
+        self._inner = TraceContext(parent.trace_id, span_id, sampled=True, tracer=parent.tracer)
+        self._span = recorded
+
+    def __enter__(self) -> Recording:
+        self._token = _current.set(self._inner)
+        return Recording(self._inner, self._span)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _current.reset(self._token)
+        if kind is not None:
+            Recording(self._inner, self._span).fail(kind.__name__)
+        self._span.end()
+
+
+_NOTHING = Recording(TraceContext("", "", sampled=False), None)
+
+
 def span(
     name: str,
     *,
@@ -173,29 +217,18 @@ def span(
     context: TraceContext | None = None,
     start: float | None = None,
     **attributes: str | float | bool,
-) -> Iterator[Recording]:
+) -> AbstractContextManager[Recording]:
     """Record one action under the current trace (or `context`). `start` is unix seconds, now by default.
 
     Attribute names are given with `__` for `.`, or set by `Recording.set` with a constant of `names`.
     """
     parent = context or _current.get()
     if parent is None or parent.tracer is None:
-        with within(parent) if parent else contextlib.nullcontext():
-            yield Recording(parent or TraceContext("", "", sampled=False), None)
-        return
+        return _Unrecorded(parent)
     recorded = _open(parent, name, kind, start)
     for key, value in attributes.items():
         recorded.set_attribute(key.replace("__", "."), value)
-    inner = TraceContext(parent.trace_id, f"{recorded.get_span_context().span_id:016x}", True, parent.tracer)
-    recording = Recording(inner, recorded)
-    try:
-        with within(inner):
-            yield recording
-    except BaseException as error:
-        recording.fail(type(error).__name__)
-        raise
-    finally:
-        recorded.end()
+    return _Recorded(parent, recorded)
 
 
 def record(
