@@ -10,7 +10,7 @@ import grpc.aio
 
 from parley.contracts.v1 import add_AccessServicer_to_server, add_SessionsServicer_to_server
 from parley.service import Context, Service
-from parley_session_router.access import AccessQuestions, AccessStore, open_access
+from parley_session_router.access import Access, AccessQuestions, AccessStore, ensure_demo, open_access
 from parley_session_router.grpc import SessionQuestions
 from parley_session_router.machine import Rules
 from parley_session_router.settings import RouterSettings
@@ -34,6 +34,8 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     url = ctx.settings.database()
     async with open_store(url) as store, open_access(url) as access:
         await store.check_shards(ctx.settings.shards)
+        if ctx.settings.demo:
+            await ensure_demo(Access(access, ctx.clock), ctx.settings.home)
         yield Deps(store, access, Rules(settings.turn_seconds, settings.idle_seconds, settings.engine_group))
 
 

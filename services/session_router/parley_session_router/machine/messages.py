@@ -1,0 +1,174 @@
+"""Messages: a visitor's, an agent's, a service's. Each is stored once, whatever is repeated."""
+
+import hashlib
+
+from parley.contracts.v1 import Accepted, Message, MessageReceived, Sender, SenderKind, SendMessage, SessionOpened
+from parley.core import Reject
+from parley_session_router.machine import turning
+from parley_session_router.machine.decision import Answered, Decision
+from parley_session_router.machine.state import (
+    ASSIGNED,
+    CLOSED,
+    GATEWAYS_KEPT,
+    NEW,
+    OPEN,
+    UNANSWERED_KEPT,
+    Rules,
+)
+from parley_session_router.store import dedup_key
+
+WEB = "web"
+TEXT_CHARS = 20_000  # the doors allow less; this is for who publishes past them
+MEDIA = 20
+ID_CHARS = 256
+
+
+def received(decision: Decision, event: MessageReceived, rules: Rules) -> None:
+    """Somebody wrote."""
+    _check(event.text, len(event.media), event.external_message_id)
+    key = input_key(event)
+    known = _known(decision, key)
+    if known is not None:
+        _accept(decision, event, known[1], known[2], duplicate=True)
+    elif event.sender.kind == SenderKind.SENDER_KIND_AGENT:
+        _from_agent(decision, event, key)
+    else:
+        _from_visitor(decision, event, key, rules)
+
+
+def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
+    """A service speaks: never over a person, never to somebody who has not come yet, once per cause."""
+    _check(event.text, 0, event.external_message_id)
+    key = input_key(event)
+    state = decision.state
+    if _known(decision, key) is not None:
+        decision.duplicates += 1
+    if state.status in (NEW, ASSIGNED) or _known(decision, key) is not None:
+        return
+    message = Message(
+        message_id=_message_id(key, state.tenant),
+        sender=Sender(kind=SenderKind.SENDER_KIND_ENGINE, id=event.meta.producer, name="Parley"),
+        text=event.text,
+        origin=event.origin or "rule",
+        finish_reason="stop",
+        trace_id=decision.trace_id,
+        channel=state.channel,
+    )
+    decision.store_message(message, dedup_key=key)
+    turning.remember(decision, message)
+
+
+def attach(decision: Decision, gateway_id: str) -> None:
+    """This gateway shows the session; the one that came last is kept longest."""
+    if gateway_id and gateway_id not in decision.state.gateways:
+        decision.change(gateways=(*decision.state.gateways, gateway_id)[-GATEWAYS_KEPT:])
+
+
+def input_key(event: MessageReceived | SendMessage) -> str:
+    """What makes a message the same message. Ids of web clients and agents are unique within their session only."""
+    if isinstance(event, SendMessage):
+        external = event.external_message_id or event.meta.causation_id or event.meta.event_id
+        return dedup_key("service", external, session=event.meta.session_id)
+    external = event.external_message_id or event.meta.event_id
+    agent = event.sender.kind == SenderKind.SENDER_KIND_AGENT
+    if agent or event.channel in ("", WEB):
+        return dedup_key("agent" if agent else WEB, external, session=event.meta.session_id)
+    return dedup_key(event.channel, external)
+
+
+def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: Rules) -> None:
+    visitor = _visitor(event)
+    _open_if_needed(decision, event, visitor)
+    attach(decision, event.gateway_id if event.channel in ("", WEB) else "")
+    message = _stored(event, visitor, key, decision.trace_id)
+    _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
+    turning.supersede_or_wait(decision)
+    turning.remember(decision, message)
+    if decision.state.status == OPEN:
+        decision.change(unanswered=(*decision.state.unanswered, message)[-UNANSWERED_KEPT:])
+        turning.ask_if_needed(decision, rules)
+
+
+def _from_agent(decision: Decision, event: MessageReceived, key: str) -> None:
+    state = decision.state
+    if state.status != ASSIGNED or state.agent is None or state.agent.id != event.sender.id:
+        # A refused message has no place in the stream: seq 0 says so.
+        _accept(decision, event, "", 0)
+        return
+    message = _stored(event, event.sender, key, decision.trace_id)
+    _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
+    turning.remember(decision, message)
+
+
+def _open_if_needed(decision: Decision, event: MessageReceived, visitor: Sender) -> None:
+    state = decision.state
+    locale = visitor.locale or state.locale
+    if state.status not in (NEW, CLOSED):
+        if visitor != state.visitor:
+            decision.change(visitor=visitor, locale=locale)
+        return
+    channel = event.channel or WEB
+    decision.change(
+        "opened" if state.status == NEW else "reopened by a message",
+        status=OPEN,
+        opened_at=decision.now,
+        channel=channel,
+        external_id="" if channel == WEB else visitor.id,
+        visitor=visitor,
+        locale=locale,
+    )
+    decision.fact(SessionOpened(meta=decision.meta(), session_id=state.session, channel=channel, visitor=visitor))
+    if state.status == CLOSED:
+        decision.store_change("reopened")
+
+
+def _visitor(event: MessageReceived) -> Sender:
+    visitor = Sender()
+    visitor.CopyFrom(event.sender)
+    visitor.kind = SenderKind.SENDER_KIND_VISITOR
+    return visitor
+
+
+def _stored(event: MessageReceived, sender: Sender, key: str, trace_id: str) -> Message:
+    return Message(
+        message_id=_message_id(key, event.meta.tenant_id),
+        sender=sender,
+        text=event.text,
+        media=event.media,
+        trace_id=trace_id,
+        client_msg_id=event.external_message_id,
+        channel=event.channel or WEB,
+    )
+
+
+def _accept(decision: Decision, event: MessageReceived, message_id: str, seq: int, *, duplicate: bool = False) -> None:
+    decision.duplicates += duplicate
+    if event.gateway_id:
+        accepted = Accepted(
+            external_message_id=event.external_message_id,
+            message_id=message_id,
+            seq=seq,
+            duplicate=duplicate,
+            trace_id=decision.trace_id,
+        )
+        decision.answers.append(Answered(event.gateway_id, accepted=accepted))
+
+
+def _known(decision: Decision, key: str) -> tuple[str, str, int] | None:
+    return next((known for known in decision.state.recent_ids if known[0] == key), None)
+
+
+def _message_id(key: str, tenant: str) -> str:
+    """Derived from what makes the message unique, so that a repeated step names it the same."""
+    return f"msg_{hashlib.blake2b(f'{tenant}{key}'.encode(), digest_size=12).hexdigest()}"
+
+
+def _check(text: str, media: int, external_id: str) -> None:
+    if not text.strip() and not media:
+        raise Reject("a message needs a text or a picture")
+    if len(text) > TEXT_CHARS:
+        raise Reject(f"the text has {len(text)} characters; {TEXT_CHARS} are allowed")
+    if media > MEDIA:
+        raise Reject(f"the message has {media} pictures; {MEDIA} are allowed")
+    if len(external_id) > ID_CHARS:
+        raise Reject(f"the message's own id has {len(external_id)} characters; {ID_CHARS} are allowed")

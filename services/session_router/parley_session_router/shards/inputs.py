@@ -1,0 +1,44 @@
+"""What a shard works on: deliveries from its queue, and what it tells itself (timers, lost gateways)."""
+
+from dataclasses import dataclass
+
+from parley.bus import Delivery
+from parley.bus.queues import TO_SHARD
+from parley.core import Reject, shard_of
+from parley_session_router.machine import Input
+from parley_session_router.store import SessionKey
+
+ID_CHARS = 200
+_READABLE = frozenset(TO_SHARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One input of one session. `delivery` is None for what the shard tells itself."""
+
+    key: SessionKey
+    event: Input
+    cause: str
+    traceparent: str = ""
+    delivery: Delivery | None = None
+
+
+def work_of(delivery: Delivery) -> Work:
+    """An input from a delivery. Raises Reject for what can never be one."""
+    event = delivery.event
+    if event is None or type(event) not in _READABLE:
+        raise Reject(delivery.problem or f"{type(event).__name__} does not belong on the queue of a shard")
+    meta = event.meta
+    key = SessionKey(meta.tenant_id, meta.session_id)
+    return Work(key, event, meta.event_id, meta.traceparent, delivery)  # type: ignore[arg-type]  # it is one of TO_SHARD
+
+
+def check_place(key: SessionKey, shard: int, shards: int) -> None:
+    """Raises Reject for a session that is none, or that lives in another shard: its order would be kept by nobody."""
+    if not key.tenant or not key.session:
+        raise Reject("it names no tenant or no session")
+    if len(key.tenant) > ID_CHARS or len(key.session) > ID_CHARS:
+        raise Reject(f"its tenant or session has an id of more than {ID_CHARS} characters")
+    place = shard_of(key.tenant, key.session, shards)
+    if place != shard:
+        raise Reject(f"its session belongs to shard {place} of {shards}, not to {shard}; publish with to_shard()")
