@@ -1,10 +1,13 @@
 """The session machine: `step(state, input, now) -> Decision`. Pure: no I/O, no clock, no chance."""
 
 from parley_session_router.machine.decision import Answered, Decision, Entry
-from parley_session_router.machine.state import GatewayGone, Resumed, Rules, RunningTurn, SessionState, TimeCame
+from parley_session_router.machine.messages import WEB, input_key
+from parley_session_router.machine.state import NEW, GatewayGone, Resumed, Rules, RunningTurn, SessionState, TimeCame
 from parley_session_router.machine.step import Input, step
 
 __all__ = [
+    "NEW",
+    "WEB",
     "Answered",
     "Decision",
     "Entry",
@@ -15,5 +18,6 @@ __all__ = [
     "RunningTurn",
     "SessionState",
     "TimeCame",
+    "input_key",
     "step",
 ]

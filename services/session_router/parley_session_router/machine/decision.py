@@ -19,7 +19,7 @@ from parley.contracts.v1 import (
     SessionStatus,
     StreamEvent,
 )
-from parley_session_router.machine.state import ASSIGNED, CLOSED, OPEN, WAITING, WHY_KEPT, SessionState
+from parley_session_router.machine.state import ASSIGNED, CLOSED, OPEN, WAITING, WHY_CHARS, WHY_KEPT, SessionState
 from parley_session_router.store import RECENT_IDS
 
 STATUS = {
@@ -28,6 +28,9 @@ STATUS = {
     ASSIGNED: SessionStatus.SESSION_STATUS_ASSIGNED,
     CLOSED: SessionStatus.SESSION_STATUS_CLOSED,
 }
+
+
+LAST_TEXT = 60  # characters of the newest message that listings show
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,28 @@ class Decision:
 
     state: SessionState
     now: float
-    trace_id: str = ""
+    traceparent: str = ""  # of the step, for whatever it causes
     entries: list[Entry] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)  # gateways that want to know where the stream stands
     sends: list[tuple[Route, Event]] = field(default_factory=list)
     duplicates: int = 0
+    outcome: tuple[str, str, float] | None = None  # of the turn that this step ended: outcome, origin, its seconds
+
+    @property
+    def trace_id(self) -> str:
+        """As people are shown it."""
+        return self.traceparent[3:35]
+
+    @property
+    def why(self) -> str:
+        """The newest reason."""
+        return self.state.why[0] if self.state.why else ""
 
     def change(self, why: str = "", **fields: Any) -> None:
         """Move the state on; `why` is kept for whoever asks later."""
         if why:
-            fields["why"] = (why, *self.state.why)[:WHY_KEPT]
+            fields["why"] = (why[:WHY_CHARS], *self.state.why)[:WHY_KEPT]
         self.state = replace(self.state, **fields)
 
     def meta(self) -> EventMeta:
@@ -83,14 +97,13 @@ class Decision:
     def store_message(self, message: Message, *, dedup_key: str | None = None) -> int:
         """Give a message the next place in the stream; returns its seq."""
         message.created_at.CopyFrom(stamp(self.now))
-        engine = message.sender.kind == SenderKind.SENDER_KIND_ENGINE
-        event = StreamEvent(message_end=message) if engine else StreamEvent(message=message)
-        visitor = message.sender.kind == SenderKind.SENDER_KIND_VISITOR
-        seq = self._append(event, message.message_id, dedup_key, outgoing=not visitor)
-        ids = self.state.recent_ids
+        kind = message.sender.kind
+        ends = kind == SenderKind.SENDER_KIND_ENGINE or bool(message.turn_id)  # an outcome closes its turn's preview
+        event = StreamEvent(message_end=message) if ends else StreamEvent(message=message)
+        outgoing = kind != SenderKind.SENDER_KIND_VISITOR and bool(message.text or message.media)
+        seq = self._append(event, message.message_id, dedup_key, outgoing=outgoing)
         if dedup_key is not None:
-            ids = (*ids, (dedup_key, message.message_id, seq))[-RECENT_IDS:]
-        self.change(recent_ids=ids, last_text=message.text[:60] or self.state.last_text)
+            self.change(recent_ids=(*self.state.recent_ids, (dedup_key, message.message_id, seq))[-RECENT_IDS:])
         self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
         return seq
 

@@ -12,7 +12,10 @@ NEW, OPEN, WAITING, ASSIGNED, CLOSED = "new", "open", "waiting", "assigned", "cl
 GATEWAYS_KEPT = 16
 RECENT_KEPT = 10  # messages that go with a turn as its history
 UNANSWERED_KEPT = 20
+FINISHED_KEPT = 16
+COMMANDS_KEPT = 16
 WHY_KEPT = 8
+WHY_CHARS = 200
 RECENT_TEXT = 2000  # characters of one message that go with later turns
 
 
@@ -36,6 +39,7 @@ class RunningTurn(Struct, frozen=True, omit_defaults=True):
     attempt: int = 1
     engine_id: str = ""
     begun: bool = False  # something of the answer has been shown
+    traceparent: str = ""  # of what led to it, so that its deadline ends in the same trace
 
 
 class SessionState(Struct, frozen=True, omit_defaults=True):
@@ -64,6 +68,7 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     recent: tuple[Message, ...] = ()
     recent_ids: tuple[tuple[str, str, int], ...] = ()  # (dedup key, message_id, seq)
     finished: tuple[str, ...] = ()  # the last turn ids that had their outcome
+    commands: tuple[tuple[str, int], ...] = ()  # (request, result code) of the last ones, so that repeats are known
     last_text: str = ""
     dialogue: bytes = b""
     why: tuple[str, ...] = ()

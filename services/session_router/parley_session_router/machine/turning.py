@@ -21,8 +21,9 @@ from parley.contracts.v1 import (
     TurnRequested,
     TurnStarted,
 )
-from parley_session_router.machine.decision import Decision, stamp
+from parley_session_router.machine.decision import LAST_TEXT, Decision, stamp
 from parley_session_router.machine.state import (
+    FINISHED_KEPT,
     OPEN,
     RECENT_KEPT,
     RECENT_TEXT,
@@ -32,7 +33,7 @@ from parley_session_router.machine.state import (
     SessionState,
 )
 
-FINISHED_KEPT = 16
+DIALOGUE_BYTES = 64 * 1024  # of an engine's own notes; more than that is not carried along
 NO_ANSWER = {
     "zh": "抱歉，现在没能得到答案。已请一位同事来接手，请稍候。",
     "en": "Sorry, there is no answer right now. A person will take over; please wait a moment.",
@@ -52,15 +53,15 @@ def ask_if_needed(decision: Decision, rules: Rules) -> None:
         requested_at=decision.now,
         deadline=decision.now + rules.turn_seconds,
         asked=tuple(message.message_id for message in state.unanswered),
+        traceparent=decision.traceparent,
     )
     decision.change(f"asked the engine ({len(state.unanswered)} message(s))", turn=turn, turns=number)
-    request(decision, rules)
+    request(decision, turn, rules)
 
 
-def request(decision: Decision, rules: Rules) -> None:
+def request(decision: Decision, turn: RunningTurn, rules: Rules) -> None:
     """Publish the running turn as work for an engine."""
-    state, turn = decision.state, decision.state.turn
-    assert turn is not None
+    state = decision.state
     asked = [message for message in state.unanswered if message.message_id in turn.asked]
     event = TurnRequested(
         meta=decision.meta(),
@@ -85,19 +86,11 @@ def cancel(decision: Decision, reason: str) -> None:
     turn = decision.state.turn
     if turn is None:
         return
-    cancel_upstream(decision, turn, reason)
-    finished = (*decision.state.finished, turn.turn_id)[-FINISHED_KEPT:]
-    decision.change(f"cancelled the turn: {reason}", turn=None, finished=finished)
+    _end(decision, turn, f"cancelled the turn: {reason}")
     if turn.begun:
-        decision.store_message(_cut_short(turn, decision.trace_id))
+        decision.store_message(_outcome(turn, decision, "", finish="cancelled", sender=SenderKind.SENDER_KIND_ENGINE))
+    _tell_cancelled(decision, turn, reason)
     _finish(decision, turn, "cancelled", "")
-
-
-def cancel_upstream(decision: Decision, turn: RunningTurn, reason: str = "deadline") -> None:
-    """Tell the engine, when it is known, that nobody waits any more."""
-    if turn.engine_id:
-        event = TurnCancelled(meta=decision.meta(), turn_id=turn.turn_id, reason=reason)
-        decision.send(to_engine_replica(turn.engine_id), event)
 
 
 def supersede_or_wait(decision: Decision) -> None:
@@ -110,12 +103,11 @@ def supersede_or_wait(decision: Decision) -> None:
 def started(decision: Decision, event: TurnStarted) -> None:
     """An engine begins to show its answer."""
     turn = decision.state.turn
-    if turn is None or turn.turn_id != event.turn_id:
-        if event.turn_id in decision.state.finished:
-            cancelled = TurnCancelled(meta=decision.meta(), turn_id=event.turn_id, reason="superseded")
-            decision.send(to_engine_replica(event.engine_id), cancelled)
-        return
-    decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True))
+    if turn is not None and turn.turn_id == event.turn_id:
+        decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True))
+    elif event.turn_id in decision.state.finished and event.engine_id:
+        cancelled = TurnCancelled(meta=decision.meta(), turn_id=event.turn_id, reason="superseded")
+        decision.send(to_engine_replica(event.engine_id), cancelled)
 
 
 def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
@@ -123,24 +115,21 @@ def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
     turn = _accepted_turn(decision, event.turn_id, event.ownership)
     if turn is None:
         return
-    reply = Message()
-    reply.CopyFrom(event.reply)
-    reply.message_id, reply.turn_id = turn.message_id, turn.turn_id
-    reply.trace_id = reply.trace_id or decision.trace_id
-    _end(decision, turn)
-    if event.dialogue_state:
-        decision.change(dialogue=event.dialogue_state)
+    handoff = event.handoff if event.HasField("handoff") else None
+    if not (event.reply.text or event.reply.media or handoff):
+        fall_back(decision, turn, "engine_failed", "an empty reply")
+        return
+    reply = _reply(event, turn, decision)
+    _end(decision, turn, f"answered: {reply.origin}{f' ({handoff.reason})' if handoff else ''}")
+    if len(event.dialogue_state) <= DIALOGUE_BYTES:
+        decision.change(dialogue=event.dialogue_state or decision.state.dialogue)
     decision.store_message(reply)
     remember(decision, reply)
-    later = tuple(message for message in decision.state.unanswered if message.message_id not in turn.asked)
-    decision.change(unanswered=later)
-    decision.change(f"answered: {reply.origin}{f' ({event.handoff.reason})' if event.HasField('handoff') else ''}")
-    if event.HasField("handoff"):
-        hand_over(decision, event.handoff, turn.turn_id)
-        _finish(decision, turn, "person", reply.origin)
-    else:
-        _finish(decision, turn, "answer", reply.origin)
-        ask_if_needed(decision, rules)
+    decision.change(unanswered=_without_asked(decision.state, turn))
+    if handoff is not None:
+        hand_over(decision, handoff, turn.turn_id)
+    _finish(decision, turn, "answer" if handoff is None else "person", reply.origin)
+    ask_if_needed(decision, rules)
 
 
 def failed(decision: Decision, event: TurnFailed) -> None:
@@ -150,32 +139,30 @@ def failed(decision: Decision, event: TurnFailed) -> None:
         fall_back(decision, turn, "engine_failed", event.reason)
 
 
+def out_of_time(decision: Decision, rules: Rules) -> None:
+    """The running turn had its time."""
+    turn = decision.state.turn
+    if turn is not None and decision.now >= turn.deadline:
+        _tell_cancelled(decision, turn, "deadline")
+        fall_back(decision, turn, "deadline", f"nothing within {rules.turn_seconds:g} s")
+
+
 def fall_back(decision: Decision, turn: RunningTurn, reason: str, detail: str) -> None:
     """No answer: say so, and ask for a person."""
-    _end(decision, turn)
-    language = "en" if decision.state.locale.lower().startswith("en") else "zh"
-    message = Message(
-        message_id=turn.message_id,
-        sender=Sender(kind=SenderKind.SENDER_KIND_ENGINE, name="Parley"),
-        text=NO_ANSWER[language],
-        origin="rule",
-        finish_reason="deadline" if reason == "deadline" else "error",
-        notice="no_answer",
-        trace_id=decision.trace_id,
-        turn_id=turn.turn_id,
-        channel=decision.state.channel,
-    )
+    text = NO_ANSWER[_language(decision.state)]
+    finish = "deadline" if reason == "deadline" else "error"
+    _end(decision, turn, f"no answer ({reason}: {detail})")
+    message = _outcome(turn, decision, text, finish=finish, sender=SenderKind.SENDER_KIND_SYSTEM)
+    message.notice = "no_answer"
     decision.store_message(message)
-    decision.change(f"no answer ({reason}: {detail})", unanswered=())
+    remember(decision, message)
     hand_over(decision, Handoff(reason=reason), turn.turn_id)
-    _finish(decision, turn, "fallback", "rule")
+    _finish(decision, turn, "fallback", message.origin)
 
 
 def hand_over(decision: Decision, handoff: Handoff, turn_id: str) -> None:
     """The conversation waits for a person from now on."""
-    decision.change(
-        status=WAITING, waiting_since=decision.now, waiting_reason=handoff.reason, idle_at=None, unanswered=()
-    )
+    decision.change(status=WAITING, waiting_since=decision.now, waiting_reason=handoff.reason, unanswered=())
     decision.store_change(handoff.reason)
     decision.fact(
         HandoffRequested(meta=decision.meta(), session_id=decision.state.session, turn_id=turn_id, handoff=handoff)
@@ -183,11 +170,11 @@ def hand_over(decision: Decision, handoff: Handoff, turn_id: str) -> None:
 
 
 def stopped(decision: Decision, event: StopRequested) -> None:
-    """The visitor pressed stop; what they asked is taken as answered."""
+    """The visitor pressed stop: what they asked is taken as answered, what they wrote since then is not."""
     turn = decision.state.turn
     if turn is not None and event.message_id in ("", turn.message_id):
         cancel(decision, "stopped")
-        decision.change(unanswered=())
+        decision.change(unanswered=_without_asked(decision.state, turn))
 
 
 def join(decision: Decision, gateway_id: str) -> None:
@@ -201,7 +188,8 @@ def join(decision: Decision, gateway_id: str) -> None:
 def remember(decision: Decision, message: Message) -> None:
     """Keep a message as history for the next turns, shortened and without its sources."""
     kept = Message(message_id=message.message_id, sender=message.sender, text=message.text[:RECENT_TEXT])
-    decision.change(recent=(*decision.state.recent, kept)[-RECENT_KEPT:])
+    last = message.text[:LAST_TEXT] or decision.state.last_text
+    decision.change(recent=(*decision.state.recent, kept)[-RECENT_KEPT:], last_text=last)
 
 
 def _accepted_turn(decision: Decision, turn_id: str, ownership: int) -> RunningTurn | None:
@@ -219,12 +207,26 @@ def _accepted_turn(decision: Decision, turn_id: str, ownership: int) -> RunningT
     return None
 
 
-def _end(decision: Decision, turn: RunningTurn) -> None:
-    decision.change(turn=None, finished=(*decision.state.finished, turn.turn_id)[-FINISHED_KEPT:])
+def _without_asked(state: SessionState, turn: RunningTurn) -> tuple[Message, ...]:
+    """What the visitor wrote that this turn was not asked."""
+    return tuple(message for message in state.unanswered if message.message_id not in turn.asked)
+
+
+def _tell_cancelled(decision: Decision, turn: RunningTurn, reason: str) -> None:
+    """To the engine that works on it when it is known, and as a fact to whoever keeps accounts."""
+    if turn.engine_id:
+        event = TurnCancelled(meta=decision.meta(), turn_id=turn.turn_id, reason=reason)
+        decision.send(to_engine_replica(turn.engine_id), event)
+    decision.fact(TurnCancelled(meta=decision.meta(), turn_id=turn.turn_id, reason=reason))
+
+
+def _end(decision: Decision, turn: RunningTurn, why: str) -> None:
+    decision.change(why, turn=None, finished=(*decision.state.finished, turn.turn_id)[-FINISHED_KEPT:])
 
 
 def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str) -> None:
-    took = max(0, int((decision.now - turn.requested_at) * 1000))
+    seconds = max(0.0, decision.now - turn.requested_at)
+    decision.outcome = (outcome, origin, seconds)
     decision.fact(
         TurnFinished(
             meta=decision.meta(),
@@ -232,22 +234,43 @@ def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str) ->
             turn_id=turn.turn_id,
             outcome=outcome,
             origin=origin,
-            duration_ms=took,
+            duration_ms=int(seconds * 1000),
         )
     )
 
 
-def _cut_short(turn: RunningTurn, trace_id: str) -> Message:
-    """Closes a preview that will never be finished."""
+def _reply(event: TurnCompleted, turn: RunningTurn, decision: Decision) -> Message:
+    """The engine's message under the ids that the turn has promised."""
+    reply = Message()
+    reply.CopyFrom(event.reply)
+    reply.message_id, reply.turn_id = turn.message_id, turn.turn_id
+    reply.sender.kind = SenderKind.SENDER_KIND_ENGINE
+    reply.trace_id = reply.trace_id or decision.trace_id
+    reply.channel = decision.state.channel
+    reply.finish_reason = reply.finish_reason or "stop"
+    return reply
+
+
+def _outcome(turn: RunningTurn, decision: Decision, text: str, *, finish: str, sender: SenderKind.ValueType) -> Message:
+    """Ends a turn that has no answer, and the preview of one, if there is any."""
     return Message(
         message_id=turn.message_id,
-        sender=Sender(kind=SenderKind.SENDER_KIND_ENGINE, name="Parley"),
+        sender=Sender(kind=sender, name="Parley"),
+        text=text,
         origin="rule",
-        finish_reason="cancelled",
-        notice="stopped",
-        trace_id=trace_id,
+        finish_reason=finish,
+        trace_id=decision.trace_id,
         turn_id=turn.turn_id,
+        channel=decision.state.channel,
     )
+
+
+def _language(state: SessionState) -> str:
+    """That of the question; of the visitor's settings when it has no words."""
+    asked = "".join(message.text for message in state.unanswered)
+    if not asked:
+        return "zh" if state.locale.lower().startswith("zh") else "en"
+    return "zh" if any("\u3400" <= character <= "\u9fff" for character in asked) else "en"
 
 
 def _derived(prefix: str, state: SessionState, number: int) -> str:

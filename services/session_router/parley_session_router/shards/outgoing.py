@@ -11,8 +11,7 @@ from parley.bus.events import EVENT_TYPES
 from parley.bus.queues import ENGINE_BATCH
 from parley.bus.routes import to_channel, to_gateway
 from parley.contracts.v1 import Deliver, EventMeta
-from parley_session_router.machine import Decision, SessionState
-from parley_session_router.machine.step import WEB
+from parley_session_router.machine import WEB, Decision, SessionState
 from parley_session_router.store import OutboxEntry
 
 

@@ -20,8 +20,7 @@ from parley.contracts.v1 import EventMeta, MessageReceived, SendMessage, ShardPr
 from parley.core import ParleyError, Unavailable, Unroutable
 from parley.service import Context
 from parley.telemetry import TraceContext, counter, gauge, histogram, names, record, span
-from parley_session_router.machine import GatewayGone, Input, Resumed, Rules, TimeCame, step
-from parley_session_router.machine.step import input_key
+from parley_session_router.machine import GatewayGone, Input, Resumed, Rules, TimeCame, input_key, step
 from parley_session_router.shards.outgoing import from_entry
 from parley_session_router.shards.sessions import Cache, Known
 from parley_session_router.store import SentMark, SessionKey, SessionRecord, SessionStore
@@ -172,8 +171,8 @@ class ShardWorker:
                 recording.set(names.SESSION, work.key.session)
                 recording.set(names.TENANT, work.key.tenant)
                 now = self._ctx.clock.now()
-                decision = step(known.state, work.event, now, self._rules, trace_id=context.trace_id)
-                recording.set(names.DECISION, decision.state.why[0] if decision.state.why else "")
+                decision = step(known.state, work.event, now, self._rules, traceparent=recording.context.traceparent)
+                recording.set(names.DECISION, decision.why)
                 known.apply(decision, cause=work.cause, traceparent=recording.context.traceparent)
         except Exception as error:  # noqa: BLE001 - one broken input must not stop a shard
             self._ctx.log.error("step.failed", exc=error, session=work.key.session, input=type(work.event).__name__)
