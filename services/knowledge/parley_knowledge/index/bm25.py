@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 K1: Final = 1.2
 B: Final = 0.75
-MAX_QUERY_TERMS: Final = 512
+MAX_QUERY_TERMS: Final = 1024
 
 Vocabulary = dict[str, int]
 

@@ -7,21 +7,31 @@ from typing import Final
 from parley_knowledge.index import normalised, terms
 
 # Words of asking, politeness and the speaker. They say that something is asked, never what.
+# Single characters that also begin or end words of content (会 in 会员, 都 in 成都) are not among them.
 _CHINESE: Final = (
-    "请问一下|请问|麻烦|你们|您们|我们|咱们|他们|你好|您好|谢谢|为什么|什么时候|什么|怎么样|怎么办|怎么|怎样|如何|"
-    "多少|多久|哪里|哪儿|哪些|哪个|哪种|哪|是不是|能不能|可不可以|可以|能否|是否|有没有|要不要|会不会|一下|一个|这个|那个|"
-    "这种|那种|这些|那些|这|那|我想要|我想|想要|需要|应该|我的|我|你|您|的话|如果|的|了|吗|呢|吧|啊|呀|么|嘛|和|与|跟|把|被|就|都|也|还|"
-    "是|在|有|会|能|要|想|对|给|让|请|为|之|其|及|或|等"
+    "请问 麻烦 谢谢 你好 您好 你们 您们 我们 咱们 他们 你家 我家 我的 我想 我要 我能 我可以 "
+    "什么 什么时候 什么样 怎么 怎么样 怎么办 怎么弄 怎样 如何 为什么 为何 咋 咋样 咋办 咋弄 啥 啥时候 多少 多久 多长时间 "
+    "哪里 哪儿 哪些 哪个 哪种 哪天 上哪 去哪 "
+    "是不是 能不能 可不可以 行不行 有没有 要不要 会不会 是否 能否 可以 可不 行吗 好吗 对吗 "
+    "一下 一个 这个 那个 这种 那种 这些 那些 这样 那样 想要 需要 应该 的话 如果 然后 但是 因为 所以 还是 或者 以及 "
+    "的 了 吗 呢 吧 啊 呀 嘛 么 我 你 您 这 那 哪 吗"
 )
-_QUESTION_WORDS = re.compile(f"(?:{_CHINESE})")
+_QUESTION_WORDS = re.compile("|".join(sorted(set(_CHINESE.split()), key=len, reverse=True)))
 _ENGLISH: Final = (
     "a an the this that these those i me my mine we us our you your yours he she it its they them their there "
     "here is are was were be been being am do does did doing done have has had having can could will would shall "
     "should may might must what which who whom whose when where why how if so as of at by for from in into on "
     "onto to with about and or but not no yes please thanks thank hello hi hey get got any some just also too "
     "very than then don't doesn't didn't can't won't isn't aren't i'm i've i'd i'll you're it's that's what's "
-    "there's"
+    "there's im ive id ill dont doesnt didnt cant wont isnt arent thats whats theres wheres hows u ur pls plz "
+    "guys oops ok okay now still much many long"
 )
+CONTENT_WEIGHT: Final = 2  # times that what is asked about counts on top of every word of the question
+
+
+def weighted_terms(query: str, language: str) -> list[str]:
+    """What is looked up: all terms, and those of content again, so that words of asking decide only between equals."""
+    return terms(query) + CONTENT_WEIGHT * content_terms(query, language)
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parley_knowledge.index import LanguageIndex, Passage, Snapshot, terms
 from parley_knowledge.search.answerability import Evidence, answerable
-from parley_knowledge.search.query import content_terms
+from parley_knowledge.search.query import content_terms, weighted_terms
 from parley_knowledge.search.quote import Quote, best_quote
 from parley_knowledge.text import language_from
 
@@ -34,9 +34,9 @@ class Findings:
 def search(snapshot: Snapshot, query: str, *, limit: int, language: str = "") -> Findings:
     """Search the passages in the question's language; only where these hold nothing of it, those in others."""
     asked = language_from(language, query)
-    found = terms(query)
     for name in sorted(snapshot.languages, key=lambda name: name != asked):
         index = snapshot.languages[name]
+        found = weighted_terms(query, name)
         # A few more than asked for: how far the first one leads is known by the best of another document.
         hits = tuple(Hit(index.passages[position], score) for position, score in index.bm25.best(found, limit + 8))
         if hits:

@@ -1,0 +1,53 @@
+"""tau2 banking_knowledge: 698 English help documents, 97 customers' tasks, each of which needs several documents."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.bases import documents_found, id_of
+from evaluation.measures import mean, ndcg_at
+from parley_knowledge.index import Snapshot
+
+DOCUMENTS = Path("tau2_banking_knowledge/documents")
+TASKS = Path("tau2_banking_knowledge/tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a customer wants, in the words of the customer's instructions, and the documents that it takes."""
+
+    scenario: str
+    required: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How many of the documents needed are among the first ten of one search."""
+
+    tasks: int
+    recall: float
+    ndcg: float
+    hit: float  # share of tasks with at least one
+
+
+def tasks(data: Path) -> list[Task]:
+    """All tasks that need any document."""
+    read = [json.loads(path.read_text("utf-8")) for path in sorted((data / TASKS).glob("*.json"))]
+    return [Task(_scenario(task), frozenset(task["required_documents"])) for task in read if task["required_documents"]]
+
+
+def retrieval(snapshot: Snapshot, asked: list[Task]) -> Retrieval:
+    """Search once for each task, with its whole scenario as the query."""
+    found = [[id_of(uri) for uri in documents_found(snapshot, task.scenario)[0][:10]] for task in asked]
+    hits = [len(task.required.intersection(ids)) for task, ids in zip(asked, found, strict=True)]
+    return Retrieval(
+        tasks=len(asked),
+        recall=mean([hit / len(task.required) for task, hit in zip(asked, hits, strict=True)]),
+        ndcg=mean([ndcg_at(10, ids, task.required) for task, ids in zip(asked, found, strict=True)]),
+        hit=mean([hit > 0 for hit in hits]),
+    )
+
+
+def _scenario(task: dict[str, dict[str, object]]) -> str:
+    instructions = task["user_scenario"]["instructions"]
+    return instructions if isinstance(instructions, str) else json.dumps(instructions, ensure_ascii=False)

@@ -1,0 +1,48 @@
+"""The shop's own questions: visitors' words, far from the handbook's text, with and without an answer in it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.bases import documents_found, id_of
+from evaluation.measures import mean, ndcg_at, rank_of, recall_at
+from parley_knowledge.index import Snapshot
+
+HANDBOOK = Path("examples/shop/handbook")
+QUESTIONS = Path("examples/shop/questions.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question; `article` is empty where the handbook has no answer."""
+
+    text: str
+    language: str
+    article: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How well the right article was found."""
+
+    questions: int
+    r1: float
+    r5: float
+    r10: float
+    ndcg: float
+
+
+def questions() -> list[Question]:
+    """All questions, in the order of the file."""
+    lines = QUESTIONS.read_text("utf-8").splitlines()
+    read = [json.loads(line) for line in lines if line.strip()]
+    return [Question(one["question"], one["language"], one["article"] or "") for one in read]
+
+
+def retrieval(snapshot: Snapshot, asked: list[Question]) -> Retrieval:
+    """Ask those that have an answer."""
+    covered = [q for q in asked if q.article]
+    found = [[id_of(uri) for uri in documents_found(snapshot, q.text)[0]] for q in covered]
+    ranks = [rank_of(q.article, ids) for q, ids in zip(covered, found, strict=True)]
+    gains = [ndcg_at(10, ids, frozenset({q.article})) for q, ids in zip(covered, found, strict=True)]
+    return Retrieval(len(covered), recall_at(1, ranks), recall_at(5, ranks), recall_at(10, ranks), mean(gains))
