@@ -11,16 +11,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("parley/contracts/v1")
 
 
-def generate() -> None:
-    """Call protoc with the Python, gRPC and type-stub plugins."""
+def generate(target: Path) -> None:
+    """Call protoc with the Python, gRPC and type-stub plugins; everything goes under `target`."""
     protos = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto" / PACKAGE).glob("*.proto"))
-    outputs = [f"--{kind}_out=libs" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "grpc_tools.protoc", "-Iproto", *outputs, *protos]
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PATH": path}, stderr=subprocess.DEVNULL)
     for proto in (ROOT / "proto" / PACKAGE).glob("*.proto"):
         if not re.search(r"^service ", proto.read_text(), re.MULTILINE):
-            for stub in (ROOT / "libs" / PACKAGE).glob(f"{proto.stem}_pb2_grpc.py*"):
+            for stub in (target / PACKAGE).glob(f"{proto.stem}_pb2_grpc.py*"):
                 stub.unlink()
 
 
@@ -33,7 +33,7 @@ def exported_names(proto: Path) -> dict[str, list[str]]:
     return {**names, **({f"{proto.stem}_pb2_grpc": classes} if classes else {})}
 
 
-def write_front_door() -> None:
+def write_front_door(target: Path) -> None:
     """Write `__init__.py`, so that callers import names and never a `_pb2` module."""
     modules: dict[str, list[str]] = {}
     for proto in sorted((ROOT / "proto" / PACKAGE).glob("*.proto")):
@@ -54,7 +54,7 @@ def write_front_door() -> None:
         *aliases,
         "\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in public) + "]\n",
     ]
-    (ROOT / "libs" / PACKAGE / "__init__.py").write_text("\n".join(lines))
+    (target / PACKAGE / "__init__.py").write_text("\n".join(lines))
 
 
 def import_of(module: str, names: list[str]) -> str:
@@ -68,5 +68,6 @@ def async_stubs(names: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    generate()
-    write_front_door()
+    chosen = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "libs"
+    generate(chosen)
+    write_front_door(chosen)

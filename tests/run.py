@@ -1,0 +1,62 @@
+"""Run the tests in the order in which they teach most, and end with a plain total.
+
+`python -m tests.run fast` needs no server; `all` adds real servers, the browser and faults. Every group runs, even after a
+failure; the exit code is 1 when anything failed.
+"""
+
+import re
+import subprocess
+import sys
+import time
+
+FAST = "not connected and not browser and not faults and not slow"
+GROUPS = {
+    "fast": [("fast", FAST, ("-n", "2", "--dist", "loadfile"))],
+    "all": [
+        ("fast", FAST, ("-n", "2", "--dist", "loadfile")),
+        ("connected", "connected and not browser and not faults", ()),
+        ("browser", "browser", ()),
+        ("slow", "slow and not connected and not browser and not faults", ()),
+        ("faults", "faults", ()),
+    ],
+}
+
+
+def main(which: str) -> int:
+    """Run one list of groups; the exit code."""
+    totals = {"passed": 0, "failed": 0}
+    for name, expression, options in GROUPS[which]:
+        began = time.monotonic()
+        print(f"== {name}", flush=True)
+        counts = run(expression, options)
+        for outcome in totals:
+            totals[outcome] += counts[outcome]
+        print(f"== {name}: {counts['passed']} passed, {counts['failed']} failed in {time.monotonic() - began:.0f} s\n")
+    print(f"{totals['passed']} passed, {totals['failed']} failed", flush=True)
+    return 1 if totals["failed"] or not totals["passed"] else 0
+
+
+def run(expression: str, options: tuple[str, ...]) -> dict[str, int]:
+    """One pytest run, its output passed through; what it counted."""
+    command = [sys.executable, "-m", "pytest", "-m", expression, *options]
+    counts = {"passed": 0, "failed": 0}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            if re.search(r"\bin [\d.]+s", line):
+                counts = counted(line)
+    if process.returncode not in (0, 5) and not counts["failed"]:
+        counts["failed"] = 1  # pytest itself ended badly, before or between tests
+    return counts
+
+
+def counted(line: str) -> dict[str, int]:
+    """The counts of pytest's closing line; errors are failures."""
+    found = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?)", line)}
+    errors = found.get("error", 0) + found.get("errors", 0)
+    return {"passed": found.get("passed", 0), "failed": found.get("failed", 0) + errors}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))
