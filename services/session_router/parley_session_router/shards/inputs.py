@@ -1,9 +1,10 @@
 """What a shard works on: deliveries from its queue, and what it tells itself (timers, lost gateways)."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from parley.bus import Delivery
-from parley.bus.queues import TO_SHARD
+from parley.bus.queues import TO_SHARD, ToShard
 from parley.core import Reject, shard_of
 from parley_session_router.machine import Input
 from parley_session_router.store import SessionKey
@@ -29,16 +30,17 @@ def work_of(delivery: Delivery) -> Work:
     if event is None or type(event) not in _READABLE:
         raise Reject(delivery.problem or f"{type(event).__name__} does not belong on the queue of a shard")
     meta = event.meta
-    key = SessionKey(meta.tenant_id, meta.session_id)
-    return Work(key, event, meta.event_id, meta.traceparent, delivery)  # type: ignore[arg-type]  # it is one of TO_SHARD
+    return Work(
+        SessionKey(meta.tenant_id, meta.session_id), cast(ToShard, event), meta.event_id, meta.traceparent, delivery
+    )
 
 
 def check_place(key: SessionKey, shard: int, shards: int) -> None:
-    """Raises Reject for a session that is none, or that lives in another shard: its order would be kept by nobody."""
+    """Raises Reject for a session that is none, or that lives in another shard: nobody would keep its order here."""
     if not key.tenant or not key.session:
         raise Reject("it names no tenant or no session")
     if len(key.tenant) > ID_CHARS or len(key.session) > ID_CHARS:
         raise Reject(f"its tenant or session has an id of more than {ID_CHARS} characters")
     place = shard_of(key.tenant, key.session, shards)
     if place != shard:
-        raise Reject(f"its session belongs to shard {place} of {shards}, not to {shard}; publish with to_shard()")
+        raise Reject(f"its session belongs to shard {place} of {shards}, not to {shard}; publish it with to_shard()")

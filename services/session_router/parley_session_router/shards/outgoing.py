@@ -3,40 +3,42 @@
 Every event gets its id from the input that caused it, so that publishing it again after a crash repeats it exactly.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from parley.bus import Event, Exchange, Route
 from parley.bus.events import EVENT_TYPES
 from parley.bus.queues import ENGINE_BATCH
 from parley.bus.routes import to_channel, to_gateway
-from parley.contracts.v1 import Deliver, EventMeta
+from parley.contracts.v1 import Deliver, EventMeta, TurnRequested
 from parley_session_router.machine import WEB, Decision, SessionState
 from parley_session_router.store import OutboxEntry
 
-
-@dataclass(slots=True)
-class Leaving:
-    """The events of one commit of one session."""
-
-    sends: list[tuple[Route, Event]] = field(default_factory=list)
-
-    def add(self, decision: Decision, *, cause: str, traceparent: str) -> None:
-        """Take what one step decided."""
-        found = [*deliveries(decision), *decision.sends]
-        for number, (_, event) in enumerate(found):
-            event.meta.event_id = f"{cause}.{number}"
-            event.meta.causation_id = cause
-            event.meta.traceparent = traceparent
-        self.sends.extend(found)
+Send = tuple[Route, Event]
 
 
-def deliveries(decision: Decision) -> Iterable[tuple[Route, Event]]:
+def sends_of(decision: Decision, *, cause: str, version: int) -> list[Send]:
+    """Everything that one step sends. `version` is the one it is committed as, which tells a repeat from a redo."""
+    found = [*_deliveries(decision), *decision.sends]
+    for number, (_, event) in enumerate(found):
+        meta = event.meta
+        meta.event_id = f"{cause}.{version}.{number}"
+        meta.causation_id = cause
+        meta.traceparent = decision.traceparent
+    return found
+
+
+def without_superseded(sends: list[Send], state: SessionState) -> list[Send]:
+    """Without turns that ended in the same commit that asked for them: no engine need ever hear of those."""
+    running = state.turn.turn_id if state.turn else ""
+    return [send for send in sends if not isinstance(send[1], TurnRequested) or send[1].turn_id == running]
+
+
+def _deliveries(decision: Decision) -> Iterator[Send]:
     """One Deliver for each gateway that shows the session or waits for an answer, and one for the channel's adapter."""
     state = decision.state
-    answered = {a.gateway_id for a in decision.answers}
-    shown = set(state.gateways) if decision.entries else set()
-    for gateway in sorted(shown | answered | set(decision.heads)):
+    shown = state.gateways if decision.entries else ()
+    answered = [answer.gateway_id for answer in decision.answers]
+    for gateway in dict.fromkeys((*shown, *answered, *decision.heads)):
         event = _deliver(state)
         event.accepted.extend(a.accepted for a in decision.answers if a.gateway_id == gateway and a.accepted)
         event.results.extend(a.result for a in decision.answers if a.gateway_id == gateway and a.result)
@@ -57,7 +59,7 @@ def _deliver(state: SessionState) -> Deliver:
     return Deliver(meta=meta, epoch=state.epoch, head_seq=state.head_seq)
 
 
-def to_entries(sends: Sequence[tuple[Route, Event]], first_id: int) -> tuple[OutboxEntry, ...]:
+def to_entries(sends: Sequence[Send], first_id: int) -> tuple[OutboxEntry, ...]:
     """As they are stored until they are published. Transient work (to a replica that may be gone) is not worth it."""
     return tuple(
         OutboxEntry(first_id + number, _packed(route), route.key, type(event).__name__, event.SerializeToString())
@@ -66,7 +68,7 @@ def to_entries(sends: Sequence[tuple[Route, Event]], first_id: int) -> tuple[Out
     )
 
 
-def from_entry(entry: OutboxEntry) -> tuple[Route, Event]:
+def from_entry(entry: OutboxEntry) -> Send:
     """A stored event and where it goes."""
     name, _, flags = entry.exchange.partition("?")
     route = Route(Exchange(name), entry.key, mandatory=flags != "optional", batch=_batch(entry.key))

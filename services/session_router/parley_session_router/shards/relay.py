@@ -1,14 +1,13 @@
 """After the commit: publish in order, pipelined; settle the inputs once everything they caused is confirmed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from parley.bus import Delivery, Event, Route
 from parley.core import BusUnavailable, Unroutable
 from parley.service import Context
-from parley_session_router.shards.outgoing import Send
 from parley_session_router.shards.sessions import Known
 from parley_session_router.store import SentMark, SessionKey, SessionStore
 
@@ -18,19 +17,12 @@ FLUSH_SECONDS = 5.0
 _GATEWAY = "gateway."
 
 
-class Part(NamedTuple):
-    """One session's part of a commit."""
-
-    key: SessionKey
-    known: Known
-    version: int
-    sends: list[Send]
-
-
 @dataclass(slots=True)
 class _Batch:
-    parts: list[Part]
+    """What leaves together after one commit, and what it settles."""
+
     deliveries: Sequence[Delivery]
+    owed: list[tuple[SessionKey, Known, tuple[int, ...]]] = field(default_factory=list)
     confirms: set[asyncio.Future[None]] = field(default_factory=set)
     gateways: list[tuple[asyncio.Future[None], SessionKey, str]] = field(default_factory=list)
 
@@ -50,38 +42,39 @@ class Relay:
         """Whether the session's record does not know yet that everything has left."""
         return key in self._marks
 
-    async def leave(self, parts: list[Part], deliveries: Sequence[Delivery]) -> None:
-        """Publish all parts in order, then settle the deliveries. Returns when another commit may follow."""
+    async def leave(self, known: Iterable[tuple[SessionKey, Known]], deliveries: Sequence[Delivery]) -> None:
+        """Publish all that these sessions send, then settle the deliveries. Returns when another commit may follow."""
+        batch = _Batch(deliveries)
         await self._window.acquire()
-        batch = _Batch(parts, deliveries)
         try:
-            for part in parts:
-                for route, event in part.sends:
-                    await self._publish(batch, part.key, route, event)
+            for key, one in known:
+                sends, versions = one.leave()
+                if versions:
+                    batch.owed.append((key, one, versions))
+                for route, event in sends:
+                    await self._publish(batch, key, route, event)
         except BaseException:
             self._window.release()
             raise
-        if not batch.confirms:
-            self._done(batch)
-            self._window.release()
-            return
         task = asyncio.create_task(self._confirmed(batch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def mark_sent(self) -> None:
         """Tell the store what has left. Raises Unavailable; losing a mark only costs a repeat."""
-        marks = list(self._marks.values())
-        if marks:
-            await self._store.clear_outbox(marks)
-            for mark in marks:
-                if self._marks.get(key := SessionKey(mark.tenant, mark.session)) is mark:
-                    del self._marks[key]
+        marks = dict(self._marks)
+        if not marks:
+            return
+        await self._store.clear_outbox(list(marks.values()))
+        for key, mark in marks.items():
+            if self._marks.get(key) is mark:
+                del self._marks[key]
 
-    async def flush(self) -> None:
-        """Wait until nothing is under way, so that a graceful leave leaves nothing behind."""
+    async def flush(self) -> bool:
+        """Wait until nothing is under way; False when something still is."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=FLUSH_SECONDS)
+        return not self._tasks
 
     async def _publish(self, batch: _Batch, key: SessionKey, route: Route, event: Event) -> None:
         while True:
@@ -98,22 +91,28 @@ class Relay:
 
     async def _confirmed(self, batch: _Batch) -> None:
         try:
-            await asyncio.wait(batch.confirms)
-            errors = [confirm.exception() for confirm in batch.confirms]
-            unknown = [error for error in errors if error is not None and not isinstance(error, Unroutable)]
+            if batch.confirms:
+                await asyncio.wait(batch.confirms)
+            errors = [error for confirm in batch.confirms if (error := confirm.exception()) is not None]
+            unknown = [error for error in errors if not isinstance(error, Unroutable)]
             if unknown:  # nothing is settled, so all of it comes again and has its effect once
-                self._ctx.log.warning("relay.unconfirmed", error=str(unknown[0]), events=len(unknown))
+                self._ctx.log.warning("relay.unconfirmed", error=str(unknown[0]), batches=len(unknown))
                 return
-            for confirm, key, gateway in batch.gateways:
-                if confirm.exception() is not None:
-                    self._gone(key, gateway)
+            if errors:
+                self._forget_gateways(batch)
             self._done(batch)
         finally:
             self._window.release()
 
+    def _forget_gateways(self, batch: _Batch) -> None:
+        """Nobody reads these gateways' queues any more."""
+        for confirm, key, gateway in batch.gateways:
+            if confirm.exception() is not None:
+                self._gone(key, gateway)
+
     def _done(self, batch: _Batch) -> None:
-        for part in batch.parts:
-            if part.known.unsent and part.known.sent(part.version):
-                self._marks[part.key] = SentMark(part.key.tenant, part.key.session, part.known.version)
+        for key, known, versions in batch.owed:
+            if known.sent(versions):
+                self._marks[key] = SentMark(key.tenant, key.session, known.version)
         for delivery in batch.deliveries:
             delivery.settle()

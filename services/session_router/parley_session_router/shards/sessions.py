@@ -1,17 +1,18 @@
 """The sessions of one shard in the owner's memory: loaded together, decided one after another, committed together."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from msgspec.structs import replace
 
-from parley.bus import Event, Route
-from parley_session_router.machine import Decision, SessionState
+from parley_session_router.machine import NEW, Decision, SessionState
 from parley_session_router.machine.codec import decode, encode
-from parley_session_router.shards.outgoing import Leaving, to_entries
+from parley_session_router.shards.outgoing import Send, from_entry, sends_of, to_entries, without_superseded
 from parley_session_router.store import (
     RECENT_IDS,
+    OutboxEntry,
     RecentId,
     SessionCommit,
     SessionKey,
@@ -20,25 +21,28 @@ from parley_session_router.store import (
     StreamEntry,
 )
 
-CACHED = 5000  # sessions of one shard
+OUTBOX_IDS = 1 << 16  # ids that one version of a session may use
 
 
 @dataclass(slots=True)
 class Known:
-    """A session in memory: its state, and what its record says of versions and unsent events."""
+    """A session in memory: its state, its version in the store, and what has not left yet."""
 
     state: SessionState
     version: int = 0
-    next_outbox: int = 1
-    leaving: Leaving = field(default_factory=Leaving)
+    unsent: dict[int, tuple[OutboxEntry, ...]] = field(default_factory=dict)  # by version: not known to be published
+    again: list[Send] = field(default_factory=list)  # what its record owed when it was read; leaves first
+    sends: list[Send] = field(default_factory=list)
+    owed: tuple[int, ...] = ()  # the versions whose events leave next
     entries: list[StreamEntry] = field(default_factory=list)
     touched: bool = False
+    written: tuple[OutboxEntry, ...] = ()  # what the commit under way adds to the outbox
 
-    def apply(self, decision: Decision, *, cause: str, traceparent: str) -> None:
-        """Take a step's decision; nothing is stored yet."""
-        self.touched = self.touched or decision.state is not self.state
+    def apply(self, decision: Decision, cause: str) -> None:
+        """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it."""
+        self.sends.extend(sends_of(decision, cause=cause, version=self.version + 1))
+        self.touched = self.touched or (decision.state is not self.state and decision.state.status != NEW)
         self.state = decision.state
-        self.leaving.add(decision, cause=cause, traceparent=traceparent)
         for entry in decision.entries:
             payload = entry.event.SerializeToString()
             stored = StreamEntry(
@@ -46,57 +50,16 @@ class Known:
             )
             self.entries.append(stored)
 
-    def take_sends(self, *, stored: bool) -> list[tuple[Route, Event]]:
-        """What leaves now; `stored` when the decisions have been written."""
-        sends = self.leaving.sends
-        if stored:
-            self.version += 1
-            self.next_outbox += len(sends)
-        self.leaving, self.entries, self.touched = Leaving(), [], False
-        return sends
-
-    def remember(self, recent: tuple[str, str, int]) -> None:
-        """This message is stored already, further back than the state remembers."""
-        self.state = replace(self.state, recent_ids=(*self.state.recent_ids, recent)[-RECENT_IDS:])
-
-
-class Cache:
-    """The sessions that an owner has at hand."""
-
-    def __init__(self, store: SessionStore, shard: int) -> None:
-        self._store = store
-        self._shard = shard
-        self._known: OrderedDict[SessionKey, Known] = OrderedDict()
-
-    async def fetch(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Known]:
-        """These sessions; one that nobody has heard of is new."""
-        missing = [key for key in dict.fromkeys(keys) if key not in self._known]
-        records = await self._store.load(missing) if missing else {}
-        for key in missing:
-            record = records.get(key)
-            self._known[key] = known_from(record) if record else Known(SessionState(key.tenant, key.session))
-        for key in keys:
-            self._known.move_to_end(key)
-        return {key: self._known[key] for key in keys}
-
-    def forget(self, key: SessionKey) -> None:
-        """Read it anew next time."""
-        self._known.pop(key, None)
-
-    def trim(self) -> None:
-        """Let go of the sessions longest unused."""
-        while len(self._known) > CACHED:
-            self._known.popitem(last=False)
-
-    def commit_of(self, known: Known, epoch: int) -> SessionCommit:
-        """The one write that makes the decisions of a batch true."""
-        state = known.state
-        pending = to_entries(known.leaving.sends, known.next_outbox)
+    def commit(self, shard: int, epoch: int) -> SessionCommit:
+        """The one write that makes the decisions of a batch true. What earlier commits still owe stays owed."""
+        state = self.state
+        self.sends = without_superseded(self.sends, state)
+        self.written = to_entries(self.sends, (self.version + 1) * OUTBOX_IDS)
         record = SessionRecord(
             tenant=state.tenant,
             session=state.session,
-            shard=self._shard,
-            version=known.version + 1,
+            shard=shard,
+            version=self.version + 1,
             shard_epoch=epoch,
             state=encode(state),
             status=state.status,
@@ -109,15 +72,74 @@ class Cache:
             changed_at=state.changed_at,
             waiting_since=state.waiting_since,
             due_at=state.due_at,
-            pending=pending,
-            recent_ids=tuple(RecentId(*known_id) for known_id in state.recent_ids),
+            pending=(*chain.from_iterable(self.unsent.values()), *self.written),
+            recent_ids=tuple(RecentId(*known) for known in state.recent_ids),
         )
-        return SessionCommit(record, tuple(known.entries))
+        return SessionCommit(record, tuple(self.entries))
+
+    def stored(self) -> None:
+        """The commit is on disk: what it sends is owed from now on."""
+        self.version += 1
+        self.unsent[self.version] = self.written
+        self.owed = (*self.owed, self.version)
+
+    def leave(self) -> tuple[list[Send], tuple[int, ...]]:
+        """What leaves now, in order, and the versions that have left once it is confirmed."""
+        leaving = [*self.again, *self.sends], self.owed
+        self.again, self.sends, self.owed, self.entries, self.written, self.touched = [], [], (), [], (), False
+        return leaving
+
+    def sent(self, versions: Iterable[int]) -> bool:
+        """The events of these versions are published; True when nothing at all is owed any more."""
+        for version in versions:
+            self.unsent.pop(version, None)
+        return not self.unsent
+
+    def remember(self, recent: RecentId) -> None:
+        """This message is stored already, further back than the state remembers."""
+        self.state = replace(self.state, recent_ids=(*self.state.recent_ids, tuple(recent))[-RECENT_IDS:])
+
+
+class Cache:
+    """The sessions that an owner has at hand."""
+
+    def __init__(self, store: SessionStore, size: int) -> None:
+        self._store = store
+        self._size = size
+        self._known: OrderedDict[SessionKey, Known] = OrderedDict()
+
+    def __contains__(self, key: SessionKey) -> bool:
+        return key in self._known
+
+    async def fetch(self, keys: Iterable[SessionKey]) -> dict[SessionKey, Known]:
+        """These sessions; one that nobody has heard of is new. Raises Unavailable."""
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._known]
+        records = await self._store.load(missing) if missing else {}
+        for key in missing:
+            record = records.get(key)
+            self._known[key] = known_from(record) if record else Known(SessionState(key.tenant, key.session))
+        for key in wanted:
+            self._known.move_to_end(key)
+        return {key: self._known[key] for key in wanted}
+
+    def forget(self, key: SessionKey) -> None:
+        """Read it anew next time."""
+        self._known.pop(key, None)
+
+    def trim(self, keep: Callable[[SessionKey], bool]) -> None:
+        """Let go of the sessions longest unused, but of none that still owes something."""
+        excess = len(self._known) - self._size
+        for key in list(islice(self._known, max(0, excess))):
+            if not self._known[key].unsent and not keep(key):
+                del self._known[key]
 
 
 def known_from(record: SessionRecord) -> Known:
-    """A session as the store has it."""
-    last = record.pending[-1].id if record.pending else 0
+    """A session as the store has it. What its record owes leaves first, as if it had just been decided."""
     recent = tuple((known.dedup_key, known.message_id, known.seq) for known in record.recent_ids)
     state = replace(decode(record.state, recent), head_seq=record.head_seq, epoch=record.epoch)
-    return Known(state, record.version, max(last + 1, record.version * 8))
+    if not record.pending:
+        return Known(state, record.version)
+    again = [from_entry(entry) for entry in record.pending]
+    return Known(state, record.version, {record.version: record.pending}, again, owed=(record.version,))

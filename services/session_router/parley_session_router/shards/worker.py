@@ -7,7 +7,7 @@ raises the shard's epoch, so that whatever a predecessor still writes is refused
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -17,19 +17,19 @@ from parley.bus.dead_letters import park
 from parley.bus.queues import sessions as shard_queue
 from parley.bus.routes import to_shard
 from parley.contracts.v1 import EventMeta, MessageReceived, SendMessage, ShardProbed
-from parley.core import ParleyError, Unavailable, Unroutable
+from parley.core import ParleyError, Unavailable
 from parley.service import Context
 from parley.telemetry import TraceContext, counter, gauge, histogram, names, record, span
 from parley_session_router.machine import GatewayGone, Input, Resumed, Rules, TimeCame, input_key, step
-from parley_session_router.shards.outgoing import from_entry
+from parley_session_router.shards.relay import Relay
 from parley_session_router.shards.sessions import Cache, Known
-from parley_session_router.store import SentMark, SessionKey, SessionRecord, SessionStore
+from parley_session_router.store import RecentId, SentMark, SessionKey, SessionRecord, SessionStore
 
 T = TypeVar("T")
 
 PREFETCH = 128  # batches in hand
 AT_ONCE = 512  # inputs in one grouped commit
-UNDER_WAY = 4  # commits whose publishes are not confirmed yet
+CACHED = 500  # sessions of one shard that are kept at hand
 PROBE_SECONDS = 2.0
 TIMER_SECONDS = 1.0
 LEFTOVERS = 500
@@ -70,10 +70,9 @@ class ShardWorker:
         self._inbox: list[Delivery | Work] = []
         self._wake = asyncio.Event()
         self._epoch = 0
-        self._cache = Cache(store, shard)
-        self._window = asyncio.Semaphore(UNDER_WAY)
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._sent: dict[SessionKey, SentMark] = {}
+        self._cache = Cache(store, CACHED)
+        self._relay = self._new_relay()
+        self._parking: set[asyncio.Task[None]] = set()
         self._internal = 0
 
     async def run(self) -> None:
@@ -85,7 +84,7 @@ class ShardWorker:
                 self._ctx.log.warning("shard.lost", shard=self._shard, epoch=self._epoch)
 
     async def _subscribed(self) -> None:
-        self._epoch, self._cache = 0, Cache(self._store, self._shard)
+        self._epoch, self._cache, self._relay = 0, Cache(self._store, CACHED), self._new_relay()
         self._inbox.clear()
         async with self._ctx.bus.subscribe(self._queue, self._take, prefetch=PREFETCH) as subscription:
             helpers = [asyncio.create_task(self._probe()), asyncio.create_task(self._watch_time())]
@@ -156,7 +155,7 @@ class ShardWorker:
                 return
             known = await self._patiently(partial(self._cache.fetch, [work.key for work in works]))
             accepted = [work for work in works if self._step(work, known[work.key])]
-            stale = await self._commit({w.key: known[w.key] for w in accepted}, accepted)
+            stale = await self._commit(known, accepted)
             works = await self._without_repeats([work for work in accepted if work.key in stale])
         for work in works:
             if work.delivery is not None:
@@ -173,7 +172,7 @@ class ShardWorker:
                 now = self._ctx.clock.now()
                 decision = step(known.state, work.event, now, self._rules, traceparent=recording.context.traceparent)
                 recording.set(names.DECISION, decision.why)
-                known.apply(decision, cause=work.cause, traceparent=recording.context.traceparent)
+                known.apply(decision, work.cause)
         except Exception as error:  # noqa: BLE001 - one broken input must not stop a shard
             self._ctx.log.error("step.failed", exc=error, session=work.key.session, input=type(work.event).__name__)
             if work.delivery is not None:
@@ -186,62 +185,22 @@ class ShardWorker:
 
     async def _commit(self, known: dict[SessionKey, Known], works: list[Work]) -> set[SessionKey]:
         """One grouped write; returns the sessions that somebody else was first with."""
-        changed = {key: one for key, one in known.items() if one.touched or one.entries}
+        changed = {key: one for key, one in known.items() if one.touched}
         began = time.time()
-        commits = [self._cache.commit_of(one, self._epoch) for one in changed.values()]
+        commits = [one.commit(self._shard, self._epoch) for one in changed.values()]
         stored = await self._patiently(lambda: self._store.commit(commits)) if commits else []
         stale = {key for key, good in zip(changed, stored, strict=True) if not good}
         self._note_commit(works, began, len(commits))
-        for key in stale:
-            _stale.inc()
-            self._cache.forget(key)
-        good = {key: one for key, one in known.items() if key not in stale}
-        settled = [work.delivery for work in works if work.key in good and work.delivery is not None]
-        await self._window.acquire()
-        self._publish(good, set(changed), settled)
-        self._cache.trim()
+        for key, one in changed.items():
+            if key in stale:
+                _stale.inc()
+                self._cache.forget(key)
+            else:
+                one.stored()
+        settled = [work.delivery for work in works if work.key not in stale and work.delivery is not None]
+        await self._relay.leave([(key, one) for key, one in known.items() if key not in stale], settled)
+        self._cache.trim(self._relay.owes)
         return stale
-
-    def _publish(self, known: dict[SessionKey, Known], changed: set[SessionKey], settled: list[Delivery]) -> None:
-        """Publish now, in order; settle once everything is confirmed."""
-        confirms: dict[asyncio.Future[None], list[tuple[SessionKey, Route]]] = {}
-        marks = []
-        for key, one in known.items():
-            for route, event in one.take_sends(stored=key in changed):
-                future = self._ctx.bus.publish_nowait(route, event)
-                if route.durable:
-                    confirms.setdefault(future, []).append((key, route))
-            if key in changed:
-                marks.append(SentMark(key.tenant, key.session, one.version))
-        self._spawn(self._settle_after(confirms, settled, marks))
-
-    async def _settle_after(
-        self,
-        confirms: dict[asyncio.Future[None], list[tuple[SessionKey, Route]]],
-        settled: list[Delivery],
-        marks: list[SentMark],
-    ) -> None:
-        try:
-            if confirms:
-                await asyncio.wait(confirms)
-            failed = [(future.exception(), meant) for future, meant in confirms.items() if future.exception()]
-            for error, meant in failed:
-                if not isinstance(error, Unroutable):
-                    return  # unknown: nothing is settled, so all of it comes again and has its effect once
-                self._forget_gateways(meant)
-            for delivery in settled:
-                delivery.settle()
-            for mark in marks:
-                self._sent[SessionKey(mark.tenant, mark.session)] = mark
-        finally:
-            self._window.release()
-
-    def _forget_gateways(self, meant: Iterable[tuple[SessionKey, Route]]) -> None:
-        """Nobody reads these gateways' queues any more."""
-        for key, route in meant:
-            kind, _, gateway = route.key.partition(".")
-            if kind == "gateway":
-                self._tell(key, GatewayGone(gateway))
 
     def _tell(self, key: SessionKey, event: Input) -> None:
         """Something that the shard tells itself."""
@@ -257,7 +216,7 @@ class ShardWorker:
                 found = await self._patiently(partial(self._store.find_duplicates, work.key, [key]))
                 if key in found:
                     (known,) = (await self._cache.fetch([work.key])).values()
-                    known.remember((key, found[key].message_id, found[key].seq))
+                    known.remember(RecentId(key, found[key].message_id, found[key].seq))
         await self._check_epoch(works)
         return works
 
@@ -284,16 +243,14 @@ class ShardWorker:
             await self._ask_again()
 
     async def _publish_leftovers(self, left: list[SessionRecord]) -> None:
-        confirms = []
-        for found in left:
-            for entry in found.pending:
-                route, event = from_entry(entry)
-                confirms.append(self._ctx.bus.publish_nowait(route, event))
-        if confirms:
-            await asyncio.wait(set(confirms))
-        await self._patiently(
-            lambda: self._store.clear_outbox([SentMark(r.tenant, r.session, r.version) for r in left])
-        )
+        """What a predecessor committed but perhaps never published. Receivers refuse repeats."""
+        known = await self._patiently(lambda: self._cache.fetch(found.at for found in left))
+        await self._relay.leave(known.items(), [])
+        while not await self._relay.flush():
+            self._ctx.log.warning("shard.leftovers_wait", shard=self._shard)
+        marks = [SentMark(found.tenant, found.session, found.version) for found in left]
+        await self._patiently(lambda: self._store.clear_outbox(marks))
+        self._cache.trim(self._relay.owes)
 
     async def _ask_again(self) -> None:
         """The bus has forgotten: turns that ran are asked once more under their own ids."""
@@ -319,21 +276,20 @@ class ShardWorker:
             if not self._epoch:
                 continue
             with contextlib.suppress(Unavailable):
-                await self._mark_sent()
+                await self._relay.mark_sent()
                 for found in await self._store.due(self._shard, self._ctx.clock.now(), LEFTOVERS):
                     self._tell(found.at, TimeCame())
 
-    async def _mark_sent(self) -> None:
-        marks, self._sent = list(self._sent.values()), {}
-        if marks:
-            await self._store.clear_outbox(marks)
-
     async def _flush(self) -> None:
         """Let what is under way end, so that a graceful leave leaves nothing behind."""
-        if self._leaving:
-            await asyncio.wait(set(self._leaving), timeout=5)
+        if self._parking:
+            await asyncio.wait(set(self._parking), timeout=5)
+        await self._relay.flush()
         with contextlib.suppress(Unavailable):
-            await self._mark_sent()
+            await self._relay.mark_sent()
+
+    def _new_relay(self) -> Relay:
+        return Relay(self._ctx, self._store, lambda key, gateway: self._tell(key, GatewayGone(gateway)))
 
     # ---- small things -----------------------------------------------------------------------------------
 
@@ -355,8 +311,8 @@ class ShardWorker:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._parking.add(task)
+        task.add_done_callback(self._parking.discard)
 
     def _context(self, work: Work) -> TraceContext:
         """The trace of an input, its wait in the queue noted."""
