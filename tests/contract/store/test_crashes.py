@@ -1,0 +1,193 @@
+"""What survives: a process killed in the middle of group commits, and a crash between a commit and its copy."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from parley.database.mongo import open_mongo
+from parley_session_router.store import SessionKey, SessionStore, dedup_key, open_store
+from parley_session_router.store.mongo import MongoStore
+from parley_session_router.store.mongo_documents import MESSAGES, message_document
+from tests.contract.store.decisions import TENANT, after, an_event, opening
+
+KEY = SessionKey(TENANT, "ses_1")
+MAIL = dedup_key("mail", "<退款@shop.example>")
+
+_WRITER = """
+import asyncio, sys
+from parley_session_router.store import open_store
+from tests.contract.store.decisions import after, opening
+
+async def push(store, number):
+    commit = opening(f"ses_{number}")
+    while True:
+        assert await store.commit([commit]) == [True]
+        print(number, commit.record.version, flush=True)
+        commit = after(commit.record)
+
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        await asyncio.gather(*(push(store, number) for number in range(16)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.faults
+async def test_every_acknowledged_commit_survives_a_kill_in_the_middle_of_group_commits(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    for round_ in range(1, 4):
+        acknowledged = await _write_until_killed(f"{url}.{round_}", lines=400 * round_)
+        async with open_store(f"{url}.{round_}") as store:
+            for number, version in acknowledged.items():
+                key = SessionKey(TENANT, f"ses_{number}")
+                record = (await store.load([key]))[key]
+                assert record.version in {version, version + 1}  # the last may be stored without its answer
+                page = await store.history(key, after_seq=max(0, record.head_seq - 300), limit=300)
+                assert page is not None
+                assert page.head_seq == record.version
+                assert page.entries[-1].seq == record.version
+                assert len(page.entries) == min(300, record.version)
+
+
+async def _write_until_killed(url: str, *, lines: int) -> dict[int, int]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in [*sys.path, str(Path.cwd())] if entry)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _WRITER, url), stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    acknowledged: dict[int, int] = {}
+    async with asyncio.timeout(60):
+        for _ in range(lines):
+            number, version = (await process.stdout.readline()).split()
+            acknowledged[int(number)] = int(version)
+        process.send_signal(signal.SIGKILL)
+        for line in (await process.stdout.read()).splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                number, version = line.split()
+                acknowledged[int(number)] = int(version)
+        await process.wait()
+    assert len(acknowledged) == 16
+    return acknowledged
+
+
+@contextlib.asynccontextmanager
+async def a_router_that_never_copies(url: str) -> AsyncIterator[MongoStore]:
+    """Commits, and dies before any copy: its indexes are made, its copier does not run."""
+    async with open_store(url):
+        pass
+    async with open_mongo(url) as database:
+        yield MongoStore(database)
+
+
+async def leave_uncopied(store: MongoStore) -> None:
+    first = opening(messages=2, channel="wechat", external_id="李四", pending=(an_event(1),))
+    second = after(first.record, key=MAIL, outgoing=True)
+    third = after(second.record, outgoing=True)
+    for commit in (first, second, third):
+        assert await store.commit([commit]) == [True]
+
+
+async def assert_whole(store: SessionStore) -> None:
+    page = await store.history(KEY)
+    assert page is not None
+    assert [entry.seq for entry in page.entries] == [1, 2, 3, 4]
+    assert [entry.message_id for entry in page.entries] == ["msg_1", "msg_2", "msg_3", "msg_4"]
+    assert set(await store.find_duplicates(KEY, [MAIL])) == {MAIL}
+    sent = await store.channel_outbox(TENANT, "wechat")
+    assert [(item.recipient, item.entry.seq) for item in sent] == [("李四", 3), ("李四", 4)]
+
+
+@pytest.mark.connected
+async def test_before_the_copy_history_and_repeats_are_read_from_the_session(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+    async with a_router_that_never_copies(database_url) as reader:
+        page = await reader.history(KEY)
+        assert page is not None
+        assert [entry.seq for entry in page.entries] == [1, 2, 3, 4]
+        assert set(await reader.find_duplicates(KEY, [MAIL])) == {MAIL}
+
+
+@pytest.mark.connected
+async def test_a_crash_between_commit_and_copy_loses_and_doubles_nothing(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+    async with open_store(database_url) as successor:
+        assert await successor.copy_tails(3) == 1
+        await assert_whole(successor)
+        assert await successor.copy_tails(3) == 0
+        assert len(await successor.pending(3)) == 1
+
+
+@pytest.mark.connected
+async def test_a_crash_in_the_middle_of_a_copy_loses_and_doubles_nothing(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+        page = await dead.history(KEY)
+        assert page is not None
+        async with open_mongo(database_url) as database:  # one message had been copied, nothing else
+            await database.collection(MESSAGES).insert_one(message_document(KEY, page.entries[2]))
+    async with open_store(database_url) as successor:
+        await successor.copy_tails(3)
+        await assert_whole(successor)
+
+
+@pytest.mark.connected
+async def test_a_copy_that_was_not_cleared_is_harmless(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+        await dead.copier.copy()  # dies before the document is cleared
+    async with open_store(database_url) as successor:
+        await successor.copy_tails(3)
+        await assert_whole(successor)
+
+
+@pytest.mark.connected
+async def test_commits_go_on_upon_a_tail_that_somebody_else_left(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+    async with open_store(database_url) as successor:
+        (found,) = (await successor.load([KEY])).values()
+        for _ in range(20):
+            commit = after(found)
+            assert await successor.commit([commit]) == [True]
+            found = commit.record
+        await successor.copy_tails()
+    async with open_store(database_url) as later:
+        page = await later.history(KEY)
+        assert page is not None
+        assert [entry.seq for entry in page.entries] == list(range(1, 25))
+
+
+@pytest.mark.connected
+async def test_two_routers_that_copy_the_same_tail_at_once_log_it_once(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+    async with open_store(database_url) as one, open_store(database_url) as two:
+        await asyncio.gather(one.copy_tails(3), two.copy_tails(3))
+        await assert_whole(one)
+
+
+@pytest.mark.connected
+async def test_one_message_in_two_sessions_keeps_both_stored_and_the_first_known(database_url: str) -> None:
+    """The unique index cannot be asked before a copy: whoever is copied first owns the dedup key."""
+    async with a_router_that_never_copies(database_url) as one, a_router_that_never_copies(database_url) as two:
+        await one.commit([opening("ses_1"), opening("ses_2")])
+        for router, session in ((one, "ses_1"), (two, "ses_2")):
+            (found,) = (await router.load([SessionKey(TENANT, session)])).values()
+            assert await router.commit([after(found, key=MAIL)]) == [True]
+        await one.copy_tails()
+        await two.copy_tails()
+        for session in ("ses_1", "ses_2"):
+            page = await one.history(SessionKey(TENANT, session))
+            assert page is not None
+            assert [entry.seq for entry in page.entries] == [1, 2]
+        found_again = await two.find_duplicates(SessionKey(TENANT, "ses_3"), [MAIL])
+        assert found_again[MAIL].session == "ses_1"
