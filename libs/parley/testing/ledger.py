@@ -6,6 +6,7 @@ under two sequence numbers. reordered: a visitor's own messages, or the stream's
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class Verdict:
     def line(self) -> str:
         """One line for the table."""
         return (
-            f"sent {self.sent}, acked {self.acked}, answered {self.answered}, lost {self.lost}, doubled {self.doubled}, "
-            f"reordered {self.reordered}, gaps {self.gaps}, longest silence {self.longest_gap_s:.2f} s"
+            f"sent {self.sent}, acked {self.acked}, answered {self.answered}, lost {self.lost}, "
+            f"doubled {self.doubled}, reordered {self.reordered}, gaps {self.gaps}, "
+            f"longest silence {self.longest_gap_s:.2f} s"
         )
 
 
@@ -82,13 +84,13 @@ class Ledger:
         self.good.append(event.at)
 
     def verdict(self, history: dict[str, list[Seen]]) -> Verdict:
-        """Judge by the store's own history of each session, read after everything has calmed down, and by what was seen."""
+        """Judge by the store's history of each session, read after all has calmed down, and by what was seen."""
         acked = [entry for entry in self.sent.values() if entry.acked_at is not None]
         stored = {session: {e.client_msg_id for e in events} for session, events in history.items()}
         lost = sum(entry.client_msg_id not in stored.get(entry.session, set()) for entry in acked)
         replies = sum(event.kind == "message_end" for events in history.values() for event in events)
         moments = sorted(self.good)
-        silence = max((b - a for a, b in zip(moments, moments[1:], strict=False)), default=0.0)
+        silence = max((b - a for a, b in pairwise(moments)), default=0.0)
         return Verdict(
             sent=len(self.sent),
             acked=len(acked),
@@ -112,7 +114,7 @@ class Ledger:
 
     def _inverted(self, events: list[Seen]) -> int:
         numbers = [self.sent[e.client_msg_id].number for e in events if e.client_msg_id in self.sent]
-        return sum(b < a for a, b in zip(numbers, numbers[1:], strict=False))
+        return sum(b < a for a, b in pairwise(numbers))
 
 
 def _doubled(events: list[Seen]) -> int:
@@ -128,11 +130,11 @@ def _doubled(events: list[Seen]) -> int:
 
 
 def _back(events: list[Seen]) -> int:
-    return sum(b.seq <= a.seq for a, b in zip(events, events[1:], strict=False))
+    return sum(b.seq <= a.seq for a, b in pairwise(events))
 
 
 def _gaps(events: list[Seen]) -> int:
-    return sum(b.seq != a.seq + 1 for a, b in zip(events, events[1:], strict=False))
+    return sum(b.seq != a.seq + 1 for a, b in pairwise(events))
 
 
 def _unanswered(events: list[Seen]) -> int:
