@@ -1,4 +1,4 @@
-"""The whole house as its operator starts it: `parley run all` in a process of its own, on a free port, in a new folder."""
+"""The whole house as its operator starts it: `parley run all` in its own process, on a free port, in a new home."""
 
 import asyncio
 import json
@@ -50,6 +50,11 @@ class House:
         self.processes["+".join(names)] = subprocess.Popen(
             command, env={**os.environ, **self.environment}, stdout=log, stderr=log, start_new_session=True
         )
+
+    def apply_topology(self) -> None:
+        """What the operator does once per installation."""
+        command = [sys.executable, "-m", "parley.cli", "topology", "apply"]
+        subprocess.run(command, env={**os.environ, **self.environment}, check=True, capture_output=True)
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         """Send a signal, and wait for the end; the exit code."""
