@@ -17,7 +17,7 @@ from parley.contracts.v1 import (
 )
 from parley_session_router.machine import turning
 from parley_session_router.machine.decision import Answered, Decision
-from parley_session_router.machine.state import ASSIGNED, CLOSED, COMMANDS_KEPT, NEW, OPEN, Rules
+from parley_session_router.machine.state import ASSIGNED, CLOSED, NEW, OPEN, Rules
 
 Command = TakeoverRequested | HandbackRequested | CloseRequested
 OK, NO_SESSION, CONFLICT = 200, 404, 409
@@ -50,10 +50,10 @@ def close(decision: Decision, event: CloseRequested, rules: Rules) -> None:
 def stop(decision: Decision, event: StopRequested, rules: Rules) -> None:
     """The visitor wants no more of the running answer."""
     request = event.meta.event_id
-    if _known(decision, request) is not None:
+    if decision.command_result(request) is not None:
         decision.duplicates += 1
         return
-    _keep(decision, request, OK)
+    decision.keep_result(request, OK)
     turning.stopped(decision, event)
     turning.ask_if_needed(decision, rules)
 
@@ -69,7 +69,7 @@ def end(decision: Decision, reason: str) -> SessionChanged:
 def _once(decision: Decision, event: Command, act: Callable[[], Result]) -> None:
     """Act, or answer a repeat as before. Without a request id the event's own tells repeats."""
     request = event.request_id or event.meta.event_id
-    known = _known(decision, request)
+    known = decision.command_result(request)
     if known is not None:
         decision.duplicates += 1
         result = Result(known, "this was asked before")
@@ -77,7 +77,7 @@ def _once(decision: Decision, event: Command, act: Callable[[], Result]) -> None
         result = Result(NO_SESSION, "there is no such session")
     else:
         result = act()
-        _keep(decision, request, result.code)
+        decision.keep_result(request, result.code)
     if event.gateway_id:
         told = CommandResult(
             request_id=event.request_id, code=result.code, message=result.message, session=result.changed
@@ -132,11 +132,3 @@ def _own(decision: Decision, status: str, agent: Sender | None, reason: str, why
         unanswered=(),
     )
     return decision.store_change(reason)
-
-
-def _known(decision: Decision, request: str) -> int | None:
-    return next((code for name, code in decision.state.commands if name == request), None)
-
-
-def _keep(decision: Decision, request: str, code: int) -> None:
-    decision.change(commands=(*decision.state.commands, (request, code))[-COMMANDS_KEPT:])

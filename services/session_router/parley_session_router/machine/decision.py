@@ -19,7 +19,16 @@ from parley.contracts.v1 import (
     SessionStatus,
     StreamEvent,
 )
-from parley_session_router.machine.state import ASSIGNED, CLOSED, OPEN, WAITING, WHY_CHARS, WHY_KEPT, SessionState
+from parley_session_router.machine.state import (
+    ASSIGNED,
+    CLOSED,
+    COMMANDS_KEPT,
+    OPEN,
+    WAITING,
+    WHY_CHARS,
+    WHY_KEPT,
+    SessionState,
+)
 from parley_session_router.store import RECENT_IDS
 
 STATUS = {
@@ -81,6 +90,14 @@ class Decision:
         if why:
             fields["why"] = (why[:WHY_CHARS], *self.state.why)[:WHY_KEPT]
         self.state = replace(self.state, **fields)
+
+    def command_result(self, request: str) -> int | None:
+        """What came of this command when it was decided before."""
+        return next((code for name, code in self.state.commands if name == request), None)
+
+    def keep_result(self, request: str, code: int) -> None:
+        """Know a repeat of this command by its result."""
+        self.change(commands=(*self.state.commands, (request, code))[-COMMANDS_KEPT:])
 
     def meta(self) -> EventMeta:
         """Of an event about this session."""

@@ -18,6 +18,7 @@ from parley_session_router.machine.state import (
 from parley_session_router.store import dedup_key
 
 WEB = "web"
+CONFLICT = 409
 TEXT_CHARS = 20_000  # the doors allow less; this is for who publishes past them
 MEDIA = 20
 ID_CHARS = 256
@@ -90,10 +91,13 @@ def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: R
 
 
 def _from_agent(decision: Decision, event: MessageReceived, key: str) -> None:
-    state = decision.state
-    if state.status != ASSIGNED or state.agent is None or state.agent.id != event.sender.id:
-        # A refused message has no place in the stream: seq 0 says so.
+    state, refusal = decision.state, f"refused {event.meta.event_id}"
+    holds = state.status == ASSIGNED and state.agent is not None and state.agent.id == event.sender.id
+    if not holds or decision.command_result(refusal) is not None:
+        # A refused message has no place in the stream: seq 0 says so, and says so again when the event is repeated.
         _accept(decision, event, "", 0)
+        if decision.command_result(refusal) is None:
+            decision.keep_result(refusal, CONFLICT)
         return
     message = _stored(event, event.sender, key, decision.trace_id)
     _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
