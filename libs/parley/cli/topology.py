@@ -11,8 +11,8 @@ from parley.core.settings import PlaceSettings
 from parley.service.registry import load
 
 
-def _queues() -> list[Queue[Event]]:
-    services = load(["all"])
+def _queues(names: tuple[str, ...] = ()) -> list[Queue[Event]]:
+    services = load(list(names) or ["all"])
     return [*durable_queues(PlaceSettings.load().shards), *(q for s in services for q in s.durable_queues())]
 
 
@@ -22,9 +22,10 @@ def topology() -> None:
 
 
 @topology.command()
-def apply() -> None:
-    """Declare what is missing. Says what differs and changes nothing of it."""
-    made = with_bus(lambda bus: bus.apply_topology(_queues()))
+@click.argument("services", nargs=-1)
+def apply(services: tuple[str, ...]) -> None:
+    """Declare what is missing (for SERVICES, by default all). Says what differs and changes nothing of it."""
+    made = with_bus(lambda bus: bus.apply_topology(_queues(services)))
     for line in made:
         click.echo(line)
     click.echo(f"{len(made)} made; the topology is complete")
