@@ -34,7 +34,7 @@ def print_replies(cursor: str = "") -> None:
     while page := call("GET", f"/v1/channels/terminal/outbox?timeout=20&cursor={cursor}"):
         for event in (item["event"] for item in page["items"]):
             message = event.get("message_end") or event.get("message") or event.get("session")
-            print(f"→ {message.get('text') or message}", flush=True)
+            print(f"→ {message.get('text') or message}\n", end="", flush=True)
         cursor = page["cursor"]
     os._exit(1)
 
@@ -44,5 +44,5 @@ for line in filter(None, map(str.strip, sys.stdin)):
     # The id stays the same however often it is sent, so a repeat has no effect. A channel's own id serves best.
     message = {"channel": "terminal", "external_message_id": uuid.uuid4().hex, "sender": VISITOR, "text": line}
     if taken := call("POST", "/v1/messages", message):
-        print(f"← {taken['message_id'] or 'on its way'}", flush=True)
+        print(f"← {taken['message_id'] or 'on its way'}\n", end="", flush=True)
 threading.Event().wait()
