@@ -1,7 +1,8 @@
 """Who is at the door: API keys, visitor tokens and origins, asked of their owner and remembered for a short while."""
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -15,13 +16,18 @@ from parley.contracts.v1 import (
     SiteOriginsRequest,
     VerificationKeysRequest,
 )
+from parley.core import Clock, SystemClock, Unavailable
 from parley_gateway.asking import Forbidden, Unauthorised, answer_of
 
 KEY_SECONDS = 10.0  # a revoked API key is refused after this at the latest; the KeyRevoked fact makes it at once
+KEY_GRACE_SECONDS = 300.0  # a key that was good goes on while nobody can be asked
 KEYS_KEPT = 10_000
 VERIFICATION_SECONDS = 300.0
 ORIGIN_SECONDS = 30.0
 CALL_SECONDS = 5.0
+GRACE_CALL_SECONDS = 0.5  # for asking again about a key that is known
+ALGORITHMS = ["EdDSA"]
+AUDIENCE, ISSUER = "visitor", "parley"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,84 +36,113 @@ class VisitorToken:
 
     tenant: str
     session: str
+    expires_at: float  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    tenant: str
+    origins: frozenset[str]
+
+    def allows(self, origin: str, tenant: str) -> bool:
+        return tenant in ("", self.tenant) and (not self.origins or origin in self.origins)
 
 
 class Access:
     """Asks the session-router; answers from memory where it may."""
 
-    def __init__(self, stub: AccessAsyncStub) -> None:
+    def __init__(self, stub: AccessAsyncStub, clock: Clock | None = None) -> None:
         self._stub = stub
+        self._clock = clock or SystemClock()
         self._keys: dict[str, tuple[ApiKey, float]] = {}
         self._verification: dict[str, str] = {}
         self._verification_at = 0.0
-        self._origins: dict[str, frozenset[str]] = {}
-        self._origins_at = -ORIGIN_SECONDS
+        self._sites: list[_Site] = []
+        self._sites_until = float("-inf")
 
-    async def api_key(self, authorization: str, scope: str) -> ApiKey:
-        """The key in an Authorization header, good for `scope`. Raises Unauthorised, Forbidden, Unavailable."""
-        secret = bearer(authorization)
-        known = self._keys.get(secret)
-        if known is None or known[1] < time.monotonic():
-            known = (await self._resolve(secret), time.monotonic() + KEY_SECONDS)
-            if len(self._keys) >= KEYS_KEPT:
-                self._keys.clear()
-            self._keys[secret] = known
-        if scope not in known[0].scopes:
-            raise Forbidden(f"this key has no scope {scope}; make one with `parley keys create --scope {scope}`")
-        return known[0]
+    # ---- API keys -------------------------------------------------------------------------------------
+
+    async def api_key(self, authorization: str, *scopes: str) -> ApiKey:
+        """The key in an Authorization header, good for one of `scopes`. Raises Unauthorised, Forbidden, Unavailable."""
+        key = await self._known_key(bearer(authorization))
+        if not set(scopes) & set(key.scopes):
+            wanted = " or ".join(scopes)
+            raise Forbidden(f"this key has no scope {wanted}; make one with `parley keys create --scope {scopes[0]}`")
+        return key
 
     def forget_key(self, key_id: str) -> None:
         """The key was revoked."""
         self._keys = {secret: known for secret, known in self._keys.items() if known[0].key_id != key_id}
 
+    async def _known_key(self, secret: str) -> ApiKey:
+        now = self._clock.monotonic()
+        key, asked_at = self._keys.get(secret, (None, 0.0))
+        if key is not None and now - asked_at < KEY_SECONDS:
+            return key
+        try:
+            return await self._resolve(secret, CALL_SECONDS if key is None else GRACE_CALL_SECONDS)
+        except Unauthorised:
+            self._keys.pop(secret, None)
+            raise
+        except Unavailable:
+            if key is None or now - asked_at > KEY_GRACE_SECONDS:
+                raise
+            return key
+
+    async def _resolve(self, secret: str, seconds: float) -> ApiKey:
+        answer = await answer_of(self._stub.ResolveKey(ResolveKeyRequest(key=secret), timeout=seconds))
+        if len(self._keys) >= KEYS_KEPT:
+            self._keys.clear()
+        self._keys[secret] = (answer.key, self._clock.monotonic())
+        return answer.key
+
+    # ---- visitors -------------------------------------------------------------------------------------
+
     async def visitor(self, token: str) -> VisitorToken:
         """What a visitor token says. Raises Unauthorised when it is not ours, expired or meant for something else."""
         try:
             header = jwt.get_unverified_header(token)
-            claims = jwt.decode(
-                token,
-                await self._verification_key(str(header.get("kid", ""))),
-                algorithms=["EdDSA"],
-                audience="visitor",
-                issuer="parley",
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
+            claims = _claims(token, await self._verification_key(str(header.get("kid", ""))))
         except jwt.ExpiredSignatureError:
             raise Unauthorised("the token has expired; ask POST /v1/visitor-tokens with it as `returning`") from None
         except (jwt.PyJWTError, ValueError) as error:
-            raise Unauthorised(f"the token is not valid: {type(error).__name__}") from None
-        return VisitorToken(str(claims.get("tenant", "")), str(claims["sub"]))
+            raise Unauthorised(f"the token is not valid ({type(error).__name__}); ask for a new one") from None
+        return VisitorToken(str(claims["tenant"]), str(claims["sub"]), float(claims["exp"]))
 
     async def issue(self, site_key: str, returning: str, origin: str) -> IssueVisitorTokenResponse:
         """A token for a visitor of a site. Raises Unauthorised, Forbidden, Invalid, Unavailable."""
         request = IssueVisitorTokenRequest(site_key=site_key, returning=returning, origin=origin)
         return await answer_of(self._stub.IssueVisitorToken(request, timeout=CALL_SECONDS))
 
-    async def origin_allowed(self, origin: str, host: str, configured: frozenset[str]) -> bool:
-        """Whether a page of this origin may talk to us: our own, a configured one, or one of a site key's."""
-        if not origin or "*" in configured or origin in configured or urlsplit(origin).netloc == host:
-            return True
-        if time.monotonic() - self._origins_at > ORIGIN_SECONDS:
-            answer = await answer_of(self._stub.SiteOrigins(SiteOriginsRequest(), timeout=CALL_SECONDS))
-            self._origins = {site.site_key: frozenset(site.origins) for site in answer.sites}
-            self._origins_at = time.monotonic()
-        return any(origin in origins for origins in self._origins.values())
-
-    async def _resolve(self, secret: str) -> ApiKey:
-        answer = await answer_of(self._stub.ResolveKey(ResolveKeyRequest(key=secret), timeout=CALL_SECONDS))
-        return answer.key
-
     async def _verification_key(self, kid: str) -> str:
-        stale = time.monotonic() - self._verification_at > VERIFICATION_SECONDS
+        age = self._clock.monotonic() - self._verification_at
         # An unknown kid asks again, but not more than once a second: anybody can invent kids.
-        unknown = kid not in self._verification and time.monotonic() - self._verification_at > 1
-        if stale or unknown or not self._verification:
+        if not self._verification or age > VERIFICATION_SECONDS or (kid not in self._verification and age > 1):
             answer = await answer_of(self._stub.VerificationKeys(VerificationKeysRequest(), timeout=CALL_SECONDS))
             self._verification = {key.kid: key.public_key_pem for key in answer.keys}
-            self._verification_at = time.monotonic()
+            self._verification_at = self._clock.monotonic()
         if kid not in self._verification:
-            raise Unauthorised("the token was signed with a key that is not ours (any more)")
+            raise Unauthorised("the token was signed with a key that is not ours (any more); ask for a new one")
         return self._verification[kid]
+
+    # ---- origins --------------------------------------------------------------------------------------
+
+    async def origin_allowed(self, origin: str, tenant: str = "") -> bool:
+        """Whether a page elsewhere may talk to us: a site key of `tenant` (of anybody by default) names its origin.
+
+        A site key without origins may be used anywhere. Raises Unavailable.
+        """
+        if self._clock.monotonic() > self._sites_until:
+            answer = await answer_of(self._stub.SiteOrigins(SiteOriginsRequest(), timeout=CALL_SECONDS))
+            self._sites = [_Site(site.tenant_id, frozenset(site.origins)) for site in answer.sites]
+            self._sites_until = self._clock.monotonic() + ORIGIN_SECONDS
+        return any(site.allows(origin, tenant) for site in self._sites)
+
+
+def is_own(origin: str, host: str, configured: frozenset[str]) -> bool:
+    """Whether nobody needs to be asked: no browser, our own page, or an origin that the operator has named."""
+    own = bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+    return not origin or own or origin in configured or "*" in configured
 
 
 def bearer(authorization: str) -> str:
@@ -116,3 +151,18 @@ def bearer(authorization: str) -> str:
     if kind.lower() != "bearer" or not token.strip():
         raise Unauthorised("send the header `Authorization: Bearer <key or token>`")
     return token.strip()
+
+
+def _claims(token: str, key: str) -> Mapping[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=ALGORITHMS,
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        # `iat` is the router's clock, which may be a moment ahead of ours.
+        options={"require": ["exp", "iss", "aud", "sub", "tenant"], "verify_iat": False},
+    )
+    if not claims["tenant"] or not claims["sub"]:
+        raise ValueError("a claim is empty")
+    return claims

@@ -6,42 +6,45 @@ from fastapi import FastAPI
 
 from parley.service.run import HEALTH
 from parley.telemetry import SpanStore
-from parley_gateway.body_limit import App, BodyLimit, Receive, Scope, Send
-from parley_gateway.realtime.connection import Desk
+from parley_gateway.desk import Desk
 from parley_gateway.realtime.websocket import WebSockets
-from parley_gateway.rest import envelope, media, messages, sessions, traces, visitors
+from parley_gateway.rest import envelope, media, messages, outbox, sessions, traces, visitors
+from parley_gateway.rest.body_limit import App, BodyLimit, Receive, Scope, Send
+from parley_gateway.rest.openapi import describe
+from parley_gateway.rest.traced import Traced
 from parley_gateway.web.page import page_routes
+
+REALTIME = "/v1/rt"
 
 
 def build_rest(desk: Desk, store: SpanStore) -> FastAPI:
     """The REST app with its page; `/v1/openapi.json` describes it."""
-    app = FastAPI(
-        title="Parley",
-        version="1",
-        summary="Open, self-hosted customer service in which AI engines and people answer together.",
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        responses={code: {"model": envelope.ErrorEnvelope} for code in (400, 401, 403, 404, 405, 429, 503)},
-    )
-    envelope.install(app, desk.ctx.tracing)
-    for router in (visitors.router(desk), messages.router(desk), sessions.router(desk), media.router(desk)):
-        app.include_router(router)
+    app = FastAPI(openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
+    envelope.install(app)
+    for part in (visitors, messages, outbox, sessions, media):
+        app.include_router(part.router(desk))
     app.include_router(traces.router(desk, store))
     app.router.routes.extend(HEALTH.routes())
     app.router.routes.extend(page_routes())
+    describe(app)
     return app
+
+
+def build_http(desk: Desk, store: SpanStore) -> App:
+    """REST behind its limits."""
+    limited = BodyLimit(cast(App, build_rest(desk, store)), upload_bytes=desk.settings.upload_bytes)
+    return Traced(limited, desk.ctx.tracing)
 
 
 def build_app(desk: Desk, sockets: WebSockets, store: SpanStore) -> App:
     """Everything behind the one public port."""
-    rest = BodyLimit(cast(App, build_rest(desk, store)), upload_bytes=desk.settings.upload_bytes)
+    http = build_http(desk, store)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await (sockets if scope["path"] == "/v1/rt" else _no_socket)(scope, receive, send)
+            await (sockets if scope["path"] == REALTIME else _no_socket)(scope, receive, send)
         else:
-            await rest(scope, receive, send)
+            await http(scope, receive, send)
 
     return app
 

@@ -23,6 +23,14 @@ class TooLarge(ParleyError):
     """More bytes than are allowed."""
 
 
+class RateLimited(ParleyError):
+    """Too fast, or too many at once; good again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 _ERRORS: dict[grpc.StatusCode, type[ParleyError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthorised,
     grpc.StatusCode.PERMISSION_DENIED: Forbidden,

@@ -1,34 +1,50 @@
-"""Token buckets: how fast one visitor, address or tenant may go."""
+"""Token buckets: how fast one visitor, address, connection or channel may go."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from parley_gateway.asking import RateLimited
 
 BUCKETS_KEPT = 50_000
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
+class Bucket:
+    """`burst` at once, `per_second` on average."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, per_second: float, burst: int, now: float) -> None:
+        self._rate = per_second
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """0 when the action may go on, else the seconds to wait. `now` is monotonic seconds."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self._rate
 
 
 class RateLimit:
-    """`burst` at once, `per_second` on average, by key; the buckets longest unused are forgotten."""
+    """A bucket by key; those longest unused are forgotten."""
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._rate = per_second
         self._burst = burst
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, key: str, now: float) -> float:
         """0 when the action may go on, else the seconds to wait. `now` is monotonic seconds."""
-        bucket = self._buckets.pop(key, None) or _Bucket(float(self._burst), now)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-        bucket.at = now
+        bucket = self._buckets.pop(key, None) or Bucket(self._rate, self._burst, now)
         self._buckets[key] = bucket
         if len(self._buckets) > BUCKETS_KEPT:
             self._buckets.popitem(last=False)
-        if bucket.tokens >= 1:
-            bucket.tokens -= 1
-            return 0.0
-        return (1 - bucket.tokens) / self._rate
+        return bucket.take(now)
+
+    def check(self, key: str, now: float, message: str) -> None:
+        """Take one. Raises RateLimited with `message` and the time to wait."""
+        if wait := self.take(key, now):
+            raise RateLimited(message, retry_after=wait)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from parley.bus import EVENTS, Delivery
+from parley.bus import EVENTS, Delivery, Subscription
 from parley.bus.queues import gateway_replica
 from parley.contracts.v1 import (
     AccessStub,
@@ -25,16 +25,20 @@ from parley.service.spans import STORE
 from parley.telemetry import Log, names, record
 from parley_gateway.access import Access
 from parley_gateway.app import build_app
+from parley_gateway.desk import Desk
+from parley_gateway.door import networks_of
 from parley_gateway.inbox import Inbox
 from parley_gateway.limits import RateLimit
 from parley_gateway.media import MediaDesk
-from parley_gateway.realtime.connection import Desk
+from parley_gateway.realtime.connection import attach
+from parley_gateway.realtime.server import Protocol
 from parley_gateway.realtime.streams import Streams
 from parley_gateway.realtime.websocket import WebSockets
 from parley_gateway.settings import GatewaySettings
 
 BACKLOG = 4096
 DRAIN_SPREAD = 0.5  # of drain_seconds, over which visitors are sent to other replicas
+WATCH_SECONDS = 0.1  # between looks at our queue; the bus takes longer than this to open it again
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Deps:
     settings: GatewaySettings
     desk: Desk
     sockets: WebSockets
+    reading: asyncio.Event = field(default_factory=asyncio.Event)  # set when what is meant for us reaches us
     emptied: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last visitor has left
 
 
@@ -51,6 +56,7 @@ class Deps:
 async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     """Channels to the router and to media, and what all connections share."""
     settings = GatewaySettings.load()
+    networks_of(settings.trusted_proxies)  # a slip shows at the start
     async with AsyncExitStack() as stack:
         router = await stack.enter_async_context(connect(ctx.settings.grpc_target("session-router")))
         media = await stack.enter_async_context(connect(ctx.settings.grpc_target("media")))
@@ -60,10 +66,11 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
             settings=settings,
             streams=streams,
             inbox=Inbox(ctx, streams, text_chars=settings.text_chars),
-            access=Access(AccessStub(router)),
+            access=Access(AccessStub(router), ctx.clock),
             sessions=SessionsStub(router),
             media=MediaDesk(MediaStub(media)),
             rates=RateLimit(settings.messages_per_second, settings.messages_burst),
+            newcomers=RateLimit(settings.newcomers_per_second, settings.newcomers_burst),
             log=Log("gateway"),
         )
         yield Deps(settings, desk, WebSockets(desk))
@@ -100,25 +107,52 @@ async def read_replies(ctx: Context[Deps]) -> None:
             delivery.settle()
 
     async with ctx.bus.subscribe(gateway_replica(ctx.replica), take, prefetch=256) as subscription:
-        either: set[asyncio.Future[Any]] = {asyncio.create_task(ctx.draining.wait()), subscription.lost}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if subscription.lost.done():
-            subscription.lost.result()
-        await ctx.deps.emptied.wait()  # the last visitor's replies are still told
+        ctx.deps.reading.set()
+        watching = asyncio.create_task(_watch(ctx, subscription))
+        emptied = asyncio.create_task(ctx.deps.emptied.wait())  # the last visitor's replies are still told
+        either: set[asyncio.Future[Any]] = {emptied, subscription.lost}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if subscription.lost.done():
+                subscription.lost.result()
+        finally:
+            watching.cancel()
+            emptied.cancel()
+
+
+async def _watch(ctx: Context[Deps], subscription: Subscription) -> None:
+    """Tell the router again what is shown here, whenever our queue was gone: it has forgotten us then."""
+    gone = False
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if not subscription.consuming:
+            gone = True
+        elif gone:
+            gone = False
+            ctx.deps.desk.streams.detach_all()
+            attach_all(ctx.deps.desk)
+
+
+def attach_all(desk: Desk) -> None:
+    """Tell the router of every session that it does not know to be shown here."""
+    for key in desk.streams.unattached():
+        attach(desk, key)
 
 
 @service.runs
 async def serve_visitors(ctx: Context[Deps]) -> None:
     """The public port, until the drain: then visitors are sent away, in small groups."""
     deps = ctx.deps
+    await deps.reading.wait()
     app = build_app(deps.desk, deps.sockets, STORE)
     options = {
-        "ws": "websockets-sansio",
+        "ws": Protocol,
         "ws_max_size": deps.settings.frame_bytes,
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
         "backlog": BACKLOG,
         "server_header": False,
+        "proxy_headers": False,
         "date_header": False,
         "h11_max_incomplete_event_size": 16_384,
     }
@@ -126,9 +160,15 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
         app, host=deps.settings.host, port=deps.settings.port, variable="PARLEY_GATEWAY_PORT", **options
     ):
         ctx.log.info("gateway.listening", port=deps.settings.port)
-        pinging = asyncio.create_task(_ping(deps))
-        await ctx.draining.wait()
-        pinging.cancel()
+        pinging, draining = asyncio.create_task(_ping(deps)), asyncio.create_task(ctx.draining.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {pinging, draining}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if pinging.done():
+                pinging.result()
+        finally:
+            pinging.cancel()
+            draining.cancel()
         await deps.sockets.drain(ctx.settings.drain_seconds * DRAIN_SPREAD if not ctx.settings.demo else 0)
         deps.emptied.set()
 
@@ -136,7 +176,9 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
 async def _ping(deps: Deps) -> None:
     while True:
         await asyncio.sleep(deps.settings.ping_seconds)
-        deps.sockets.ping_all()
+        attach_all(deps.desk)
+        deps.sockets.check_all()
+        deps.desk.streams.forget_stale(deps.desk.ctx.clock.monotonic())
 
 
 def _note_wait(ctx: Context[Any], event: Deliver, delivery: Delivery) -> None:

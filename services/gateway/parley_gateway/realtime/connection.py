@@ -1,332 +1,218 @@
-"""One visitor's connection, whatever carries it: greeting, sending, and being told in order.
+"""One visitor's connection, whatever carries it: who it is, what it says, and how it ends.
 
-The transport gives frames to `receive` and writes what `outgoing` holds; nothing here knows of sockets.
+The transport gives frames to `receive` and writes what `view.outgoing` holds; nothing here knows of sockets.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from parley.contracts.v1 import (
-    Accepted,
     ClientFrame,
     Hello,
-    HistoryRequest,
     HistoryResponse,
-    ReplyChunk,
-    Send,
     Sender,
     SenderKind,
-    SessionsAsyncStub,
     StopRequested,
     StreamAttached,
     StreamDetached,
-    StreamEvent,
+    StreamPosition,
     VisitorTyping,
 )
-from parley.core import Invalid, ParleyError, Unavailable
-from parley.service import Context
-from parley.telemetry import Log, TraceContext, counter, histogram, names, span
-from parley_gateway.access import Access
-from parley_gateway.asking import Unauthorised, answer_of
-from parley_gateway.inbox import Inbox, Written
-from parley_gateway.limits import RateLimit
-from parley_gateway.media import MediaDesk
-from parley_gateway.realtime.frames import Encoder, Frame, error_frame, event_frame
-from parley_gateway.realtime.outgoing import Outgoing, Overflow
-from parley_gateway.realtime.streams import SessionKey, Streams
-from parley_gateway.settings import GatewaySettings
+from parley.core import Invalid
+from parley.telemetry import counter, names
+from parley_gateway.access import is_own
+from parley_gateway.asking import Forbidden, RateLimited, Unauthorised
+from parley_gateway.desk import Desk
+from parley_gateway.door import Knock
+from parley_gateway.limits import Bucket
+from parley_gateway.realtime import closing
+from parley_gateway.realtime.frames import Encoder, Frame
+from parley_gateway.realtime.sending import Sending
+from parley_gateway.realtime.streams import SessionKey
+from parley_gateway.realtime.view import View
 
-REPLAY_AT_MOST = 300
-CLOSE_UNAUTHORISED, CLOSE_FORBIDDEN, CLOSE_BAD_FRAME = 4001, 4003, 4002
-CLOSE_DRAIN, CLOSE_SLOW, CLOSE_LOST, CLOSE_BUSY = 4100, 4101, 4102, 4129
+NAME_CHARS, LOCALE_CHARS = 80, 35
+FRAMES_PER_MESSAGE = 10  # frames of any kind that a client may send for each message that it may send
+CROWDED_SECONDS = 30.0  # until a visitor with too many connections may try again
 
 _in = {kind: counter(names.FRAMES_IN, kind) for kind in ("hello", "send", "typing", "read", "stop", "ping", "pong")}
-_out = {
-    kind: counter(names.FRAMES_OUT, kind)
-    for kind in ("welcome", "ack", "message_begin", "message_chunk", "event", "error", "ping", "pong", "typing", "bye")
-}
-_ack_seconds = histogram(names.ACK_SECONDS)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What every connection of this gateway shares."""
+@dataclass(frozen=True, slots=True)
+class _Visitor:
+    """Who said hello."""
 
-    ctx: Context[Any]
-    settings: GatewaySettings
-    streams: Streams
-    inbox: Inbox
-    access: Access
-    sessions: SessionsAsyncStub
-    media: MediaDesk
-    rates: RateLimit
-    log: Log
+    key: SessionKey
+    expires_at: float
+    issued: Frame  # what the welcome says of a token that was made just now
+    fresh: bool  # the session begins with this connection
 
 
 class Connection:
-    """One client. `wake` is called when something waits in `outgoing`; `close` asks the transport to close."""
+    """One client. `wake` is called when something waits to be written, `close` asks the transport to close."""
 
     def __init__(
         self, desk: Desk, encode: Encoder, wake: Callable[[], None], close: Callable[[int, str], None]
     ) -> None:
         self._desk = desk
-        self._encode = encode
-        self._wake = wake
         self._close = close
-        self._key: SessionKey | None = None
-        self._sender = Sender(kind=SenderKind.SENDER_KIND_VISITOR)
-        self._epoch = 0
-        self._seen = 0  # the highest seq up to which this client has been told everything
-        self._live = False
-        self._repairing: asyncio.Task[None] | None = None
-        self._begun: set[str] = set()
-        self.outgoing = Outgoing(desk.settings.queue_frames, desk.settings.queue_bytes)
-        self.silent_since = time.monotonic()
+        self._visitor: _Visitor | None = None
+        self._sending: Sending | None = None
+        self.silent_since = desk.ctx.clock.monotonic()
+        rate, burst = desk.settings.messages_per_second, desk.settings.messages_burst
+        self._frames = Bucket(rate * FRAMES_PER_MESSAGE, burst * FRAMES_PER_MESSAGE, self.silent_since)
+        self.view = View(desk, encode, wake, close)
 
-    @property
-    def greeted(self) -> bool:
-        """Whether the client has said who it is."""
-        return self._key is not None
+    async def greet(self, hello: Hello, knock: Knock) -> None:
+        """Verify, begin to show the session, replay what was missed.
 
-    # ---- from the client ----------------------------------------------------------------------------
-
-    async def greet(self, hello: Hello, origin: str) -> None:
-        """Verify, begin to show the session, replay what was missed. Raises Unauthorised, Forbidden, Unavailable."""
+        Raises Unauthorised, Forbidden, RateLimited, Unavailable.
+        """
         _in["hello"].inc()
-        token, fresh, welcome = await self._identify(hello, origin)
-        self._key = token
-        tenant, session = token
-        self._sender = Sender(
-            kind=SenderKind.SENDER_KIND_VISITOR, id=session, name=hello.name[:80], locale=hello.locale[:35]
+        visitor = await self._identify(hello, knock)
+        self._join(visitor)
+        position = _position(hello, visitor.key[1])
+        history = HistoryResponse(epoch=1) if visitor.fresh else await self.view.read(visitor.key, position.after_seq)
+        recovered = _recovered(position, history)
+        stream = {"id": visitor.key[1], "epoch": history.epoch, "recovered": recovered, "head_seq": history.head_seq}
+        welcome = {"session_id": visitor.key[1], "ping_s": self._desk.settings.ping_seconds, "streams": [stream]}
+        self.view.push("welcome", {"welcome": {**welcome, **visitor.issued}})
+        self.view.begin(visitor.key, history, replay=recovered)
+        sender = Sender(
+            kind=SenderKind.SENDER_KIND_VISITOR,
+            id=visitor.key[1],
+            name=_shown(hello.name, NAME_CHARS),
+            locale=_shown(hello.locale, LOCALE_CHARS),
         )
-        if self._desk.streams.join(token, self) and not fresh:
-            attached = StreamAttached(gateway_id=self._desk.ctx.replica)
-            self._desk.inbox.tell(attached, tenant, session)
-        position = next((p for p in hello.streams if p.id in ("", session)), None)
-        history = HistoryResponse(epoch=1) if fresh else await self._history(position.after_seq if position else 0)
-        known = position is None or position.epoch in (0, history.epoch)
-        after = position.after_seq if position else 0
-        recovered = known and after <= history.head_seq and history.head_seq - after == len(history.events)
-        self._epoch = history.epoch
-        stream = {"id": session, "epoch": history.epoch, "recovered": recovered, "head_seq": history.head_seq}
-        self._push("welcome", {**welcome, "session_id": session, "streams": [stream]})
-        if recovered:
-            self._replay(history)
-        self._seen = history.head_seq
-        self._live = True
-        for draft in self._desk.streams.drafts(token):
-            self.chunk(draft)
+        self._sending = Sending(self._desk, self.view, visitor.key, sender)
 
     def receive(self, frame: ClientFrame) -> None:
         """Any frame after the greeting. Never raises: what is wrong is said to the client."""
-        self.silent_since = time.monotonic()
+        assert self._sending is not None
+        if not self._admits():
+            return
         kind = frame.WhichOneof("frame")
         if kind is None:
-            self._refuse("bad_frame", "this frame is empty or of a kind that this server does not know")
+            self.view.refuse("bad_frame", "this frame is empty or of a kind that this server does not know")
             return
         _in[kind].inc()
         if kind == "send":
-            self._send(frame.send)
+            self._sending.send(frame.send)
         elif kind == "ping":
-            self._push("pong", {"n": frame.ping.n})
+            self.view.push("pong", {"pong": {"n": frame.ping.n}})
         elif kind == "hello":
-            self._refuse("bad_frame", "hello was said already; open a new connection to change who you are")
+            self.view.refuse("bad_frame", "hello was said already; open a new connection to change who you are")
         elif kind in ("typing", "stop"):
             self._signal(frame)
 
+    def refuse(self, error: Invalid) -> None:
+        """A frame that could not be read."""
+        if self._admits():
+            self.view.refuse("bad_frame", str(error))
+
+    def check(self, silent_for: float) -> None:
+        """From time to time: a ping, or the end of a client that is silent or whose token has expired."""
+        if self._visitor is not None and self._expired():
+            return
+        if self._desk.ctx.clock.monotonic() - self.silent_since > silent_for:
+            self._close(closing.LOST, "silent for too long; come back")
+        else:
+            self.view.ping()
+
     def leave(self) -> None:
         """The client is gone."""
-        if self._repairing is not None:
-            self._repairing.cancel()
-        if self._key is not None and self._desk.streams.leave(self._key, self):
-            self._desk.inbox.tell(StreamDetached(gateway_id=self._desk.ctx.replica), *self._key)
+        self.view.leave()
+        if self._sending is not None:
+            self._sending.leave()
+        if self._visitor is not None and self._desk.streams.leave(self._visitor.key, self.view):
+            self._desk.inbox.tell(StreamDetached(gateway_id=self._desk.ctx.replica), *self._visitor.key)
 
-    def _send(self, send: Send) -> None:
-        assert self._key is not None
-        tenant, session = self._key
-        wait = self._desk.rates.take(f"{tenant}:{session}", time.monotonic())
-        if wait:
-            self._refuse("rate_limited", "that was too fast", send.client_msg_id, retry_after=wait)
-            return
-        context = self._desk.ctx.tracing.begin()
-        try:
-            self._desk.inbox.check(send.client_msg_id, send.text, len(send.media_ids))
-            if send.stream not in ("", session):
-                raise Invalid("this token is for another session")
-            if send.media_ids:
-                self._later(self._send_with_media(send, context), send.client_msg_id)
-            else:
-                self._write(send, (), context)
-        except Unavailable as error:
-            self._refuse("unavailable", str(error), send.client_msg_id, retry_after=error.retry_after)
-        except ParleyError as error:
-            self._refuse("invalid", str(error), send.client_msg_id)
+    # ---- who it is ------------------------------------------------------------------------------------
 
-    async def _send_with_media(self, send: Send, context: TraceContext) -> None:
-        assert self._key is not None
-        media = tuple([await self._desk.media.reference(*self._key, media_id) for media_id in send.media_ids[:10]])
-        self._write(send, media, context)
-
-    def _write(self, send: Send, media: tuple[Any, ...], context: TraceContext) -> None:
-        assert self._key is not None
-        began = time.monotonic()
-        written = Written(*self._key, "web", send.client_msg_id, self._sender, send.text, media)
-        self._desk.inbox.write(
-            written,
-            context,
-            lambda inside, accepted: self._acknowledge(accepted, inside, began),
-            lambda error: self._refuse("unavailable", str(error), send.client_msg_id, retry_after=2),
-        )
-
-    def _later(self, work: Any, client_msg_id: str) -> None:
-        task = asyncio.create_task(work)
-
-        def finished(done: asyncio.Task[None]) -> None:
-            error = None if done.cancelled() else done.exception()
-            if isinstance(error, ParleyError):
-                self._refuse("invalid", str(error), client_msg_id)
-            elif error is not None:
-                self._desk.log.error("send.failed", exc=error)
-                self._refuse("unavailable", "something went wrong here; send it again", client_msg_id, retry_after=2)
-
-        task.add_done_callback(finished)
-
-    def _signal(self, frame: ClientFrame) -> None:
-        assert self._key is not None
-        if frame.HasField("stop"):
-            self._desk.inbox.tell(StopRequested(message_id=frame.stop.message_id), *self._key)
-        elif self._desk.rates.take(f"typing:{self._key}", time.monotonic()) == 0:
-            self._desk.inbox.tell(VisitorTyping(gateway_id=self._desk.ctx.replica), *self._key)
-
-    # ---- to the client --------------------------------------------------------------------------------
-
-    def _acknowledge(self, accepted: Accepted, context: TraceContext, began: float) -> None:
-        _ack_seconds.observe(time.monotonic() - began)
-        with span(names.ACKNOWLEDGE_MESSAGE, context=context):
-            self._push(
-                "ack",
-                {
-                    "client_msg_id": accepted.external_message_id,
-                    "message_id": accepted.message_id,
-                    "seq": accepted.seq,
-                    "duplicate": accepted.duplicate,
-                    "trace_id": accepted.trace_id,
-                },
-            )
-        if accepted.seq == self._seen + 1:
-            self._seen = accepted.seq
-
-    def stored(self, epoch: int, event: StreamEvent) -> None:
-        """A durable event: told once, in order; a gap is read from the store first."""
-        if not self._live or event.seq <= self._seen:
-            return
-        if self._repairing is not None or event.seq != self._seen + 1 or epoch != self._epoch:
-            self._repair()
-            return
-        self._show(event)
-
-    def head(self, epoch: int, head_seq: int) -> None:
-        """Somebody says how far the stream has come."""
-        if self._live and (head_seq > self._seen or (epoch and epoch != self._epoch)):
-            self._repair()
-
-    def chunk(self, chunk: ReplyChunk) -> None:
-        """A preview; dropped first when the client is slow."""
-        if not self._live or self._key is None:
-            return
-        session = self._key[1]
-        if chunk.message_id not in self._begun:
-            self._begun.add(chunk.message_id)
-            begin = {"stream": session, "message_id": chunk.message_id, "origin": chunk.origin}
-            self._push("message_begin", begin, preview=True)
-            with span(names.FIRST_CHUNK, context=self._desk.ctx.tracing.follow(chunk.meta.traceparent)):
-                self._push_chunk(session, chunk)
-        else:
-            self._push_chunk(session, chunk)
-
-    def ping(self) -> None:
-        """Tell the client where the stream stands, so that silent loss shows."""
-        if self._key is not None and self._live:
-            stream = {"id": self._key[1], "epoch": self._epoch, "recovered": True, "head_seq": self._seen}
-            self._push("ping", {"streams": [stream]})
-
-    def bye(self, code: int, reason: str, retry_after: float = 0) -> None:
-        """Say that the connection ends and why."""
-        self._push("bye", {"code": code, "reason": reason, "retry_after_ms": int(retry_after * 1000)})
-
-    def refuse(self, code: str, message: str) -> None:
-        """Say what was wrong with a frame."""
-        self._refuse(code, message)
-
-    def _push_chunk(self, session: str, chunk: ReplyChunk) -> None:
-        value = {"stream": session, "message_id": chunk.message_id, "index": chunk.index, "delta": chunk.delta}
-        if chunk.snapshot:
-            value["snapshot"] = True
-        self._push("message_chunk", value, preview=True)
-
-    def _show(self, event: StreamEvent) -> None:
-        assert self._key is not None
-        self._seen = event.seq
-        if event.HasField("message_end"):
-            self._begun.discard(event.message_end.message_id)
-        self._push_frame("event", event_frame(self._key[1], self._epoch, event))
-
-    def _replay(self, history: HistoryResponse) -> None:
-        for event in history.events:
-            self._show(event)
-
-    def _repair(self) -> None:
-        if self._repairing is None or self._repairing.done():
-            self._repairing = asyncio.create_task(self._read_missing())
-
-    async def _read_missing(self) -> None:
-        """Read what was missed; where that is too much or another epoch, the client must come back and reload."""
-        try:
-            while True:
-                history = await self._history(self._seen)
-                if history.epoch != self._epoch or history.head_seq - self._seen > len(history.events):
-                    self._close(CLOSE_LOST, "position lost; come back and reload")
-                    return
-                self._replay(history)
-                if history.head_seq <= self._seen:
-                    return
-        except ParleyError:
-            self._close(CLOSE_LOST, "the store does not answer; come back")
-        finally:
-            self._repairing = None
-
-    async def _history(self, after: int) -> HistoryResponse:
-        assert self._key is not None
-        request = HistoryRequest(tenant_id=self._key[0], session_id=self._key[1], after_seq=after, limit=REPLAY_AT_MOST)
-        return await answer_of(self._desk.sessions.History(request, timeout=5))
-
-    async def _identify(self, hello: Hello, origin: str) -> tuple[SessionKey, bool, Frame]:
-        welcome: Frame = {"ping_s": self._desk.settings.ping_seconds}
+    async def _identify(self, hello: Hello, knock: Knock) -> _Visitor:
         if hello.token:
             token = await self._desk.access.visitor(hello.token)
-            return (token.tenant, token.session), False, welcome
+            configured = self._desk.settings.allowed_origins()
+            if not is_own(knock.origin, knock.host, configured):
+                await self._check_origin(knock.origin, token.tenant)
+            return _Visitor((token.tenant, token.session), token.expires_at, {}, fresh=False)
         if not hello.site_key:
             raise Unauthorised("hello needs a token, or a site_key to begin with")
-        issued = await self._desk.access.issue(hello.site_key, "", origin)
-        expires = issued.expires_at.ToJsonString()
-        return (issued.tenant_id, issued.session_id), True, {**welcome, "token": issued.token, "expires_at": expires}
-
-    def _refuse(self, code: str, message: str, client_msg_id: str = "", *, retry_after: float = 0) -> None:
-        counter(names.REFUSED, code).inc()
-        frame = error_frame(code, message, retry_after_ms=int(retry_after * 1000), client_msg_id=client_msg_id)
-        self._push_frame("error", frame)
-
-    def _push(self, kind: str, value: Frame, *, preview: bool = False) -> None:
-        self._push_frame(kind, {kind: value}, preview=preview)
-
-    def _push_frame(self, kind: str, frame: Frame, *, preview: bool = False) -> None:
+        self._desk.newcomers.check(knock.address, self._desk.ctx.clock.monotonic(), "too many visitors from here; wait")
         try:
-            self.outgoing.push(self._encode(frame), preview=preview)
-        except Overflow:
-            self._close(CLOSE_SLOW, "reading too slowly; come back and resume")
+            issued = await self._desk.access.issue(hello.site_key, "", knock.origin)
+        except Invalid as error:
+            raise Unauthorised(str(error)) from None
+        told: Frame = {"token": issued.token, "expires_at": issued.expires_at.ToJsonString()}
+        return _Visitor((issued.tenant_id, issued.session_id), issued.expires_at.seconds, told, fresh=True)
+
+    async def _check_origin(self, origin: str, tenant: str) -> None:
+        if not await self._desk.access.origin_allowed(origin, tenant):
+            raise Forbidden("pages of this origin may not use this conversation")
+
+    def _join(self, visitor: _Visitor) -> None:
+        """Begin to be told. A session that begins here needs no word to the router: its first message says it."""
+        streams, key = self._desk.streams, visitor.key
+        if streams.viewers(key) >= self._desk.settings.session_connections:
+            raise RateLimited("this conversation is open too often; close a tab", retry_after=CROWDED_SECONDS)
+        self._visitor = visitor
+        streams.join(key, self.view)
+        if not visitor.fresh:
+            attach(self._desk, key)
+
+    # ---- what it says ---------------------------------------------------------------------------------
+
+    def _admits(self) -> bool:
+        """Whether this client may go on: its token still holds, and it is not flooding us."""
+        now = self._desk.ctx.clock.monotonic()
+        self.silent_since = now
+        if self._expired():
+            return False
+        if wait := self._frames.take(now):
+            self.view.bye(closing.BUSY, "too many frames", retry_after=max(1.0, wait))
+            self._close(closing.BUSY, "too many frames; wait before you come back")
+            return False
+        return True
+
+    def _expired(self) -> bool:
+        if self._visitor is None or self._desk.ctx.clock.now() < self._visitor.expires_at:
+            return False
+        reason = "the token has expired; come back with a new one"
+        self.view.refuse("unauthorised", reason)
+        self._close(closing.UNAUTHORISED, reason)
+        return True
+
+    def _signal(self, frame: ClientFrame) -> None:
+        """Passing signals: those that come too fast are not worth an answer."""
+        assert self._visitor is not None
+        key, kind = self._visitor.key, frame.WhichOneof("frame")
+        if self._desk.rates.take(f"{kind}:{key}", self._desk.ctx.clock.monotonic()):
             return
-        _out[kind].inc()
-        self._wake()
+        if kind == "stop":
+            self._desk.inbox.tell(StopRequested(message_id=frame.stop.message_id), *key)
+        else:
+            self._desk.inbox.tell(VisitorTyping(gateway_id=self._desk.ctx.replica), *key)
+
+
+def attach(desk: Desk, key: SessionKey) -> None:
+    """Tell the router that this session is shown here, unless it knows."""
+    told = StreamAttached(gateway_id=desk.ctx.replica)
+    if desk.streams.needs_attaching(key) and desk.inbox.tell(told, *key):
+        desk.streams.attached(key)
+
+
+def _position(hello: Hello, session: str) -> StreamPosition:
+    """What the client says it has; nothing by default."""
+    return next((position for position in hello.streams if position.id in ("", session)), StreamPosition())
+
+
+def _recovered(position: StreamPosition, history: HistoryResponse) -> bool:
+    """Whether everything after the client's position can be told, which needs the position to be one of this epoch."""
+    same_epoch = position.epoch == history.epoch or (position.epoch == 0 and position.after_seq == 0)
+    missing = history.head_seq - position.after_seq
+    return same_epoch and missing >= 0 and missing == len(history.events)
+
+
+def _shown(text: str, most: int) -> str:
+    """A name or language as others may be shown it: one line, nothing invisible."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:most]

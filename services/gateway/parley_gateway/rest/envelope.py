@@ -1,6 +1,6 @@
 """Every answer is `{"code", "data", "message", "trace_id"}` with the matching HTTP status; errors say what to do."""
 
-from collections.abc import Awaitable, Callable
+import math
 from typing import Any, Generic, TypeVar
 
 from fastapi import FastAPI, Request
@@ -10,11 +10,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from parley.core import BusUnavailable, Conflict, Invalid, NotFound, ParleyError, Unavailable
-from parley.telemetry import Log, Tracing, counter, current_trace_id, names, span
-from parley_gateway.asking import Forbidden, TooLarge, Unauthorised
+from parley.telemetry import counter, current_trace_id, names
+from parley_gateway.asking import Forbidden, RateLimited, TooLarge, Unauthorised
 
 T = TypeVar("T")
-log = Log("gateway.rest")
 
 
 class Envelope(BaseModel, Generic[T]):
@@ -41,10 +40,12 @@ _STATUS: list[tuple[type[ParleyError], int]] = [
     (NotFound, 404),
     (Conflict, 409),
     (TooLarge, 413),
+    (RateLimited, 429),
     (Invalid, 400),
     (BusUnavailable, 503),
     (Unavailable, 503),
 ]
+OUR_FAULT = "something went wrong here; the trace id names it in the logs"
 _WORDS = {
     404: "there is nothing at this address; see /v1/openapi.json",
     405: "this address does not take this method; see the Allow header",
@@ -64,24 +65,12 @@ def refusal(status: int, message: str, headers: dict[str, str] | None = None) ->
     return JSONResponse(body, status, headers)
 
 
-def install(app: FastAPI, tracing: Tracing) -> None:
-    """Give the app our envelope for every error, and a trace for every call."""
-
-    @app.middleware("http")
-    async def traced(request: Request, call: Callable[[Request], Awaitable[Any]]) -> Any:
-        context = tracing.begin(request.headers.get("traceparent", ""), request.headers.get("x-trace-id", ""))
-        with span(f"{names.HTTP_REQUEST} {request.method}", kind="server", context=context) as recording:
-            response = await _guarded(request, call)
-            recording.set(names.HTTP_STATUS, response.status_code)
-            route = request.scope.get("route")
-            recording.set(names.HTTP_ROUTE, getattr(route, "path", request.url.path.split("/", 2)[1][:20]))
-        response.headers["x-trace-id"] = context.trace_id
-        return response
+def install(app: FastAPI) -> None:
+    """Give the app our envelope for every error."""
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = (f"{'.'.join(str(p) for p in e['loc'] if p != 'body')}: {e['msg']}" for e in error.errors()[:5])
-        return refusal(400, "; ".join(problems))
+        return refusal(400, "; ".join(_problem(one) for one in error.errors()[:5]))
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
@@ -89,16 +78,23 @@ def install(app: FastAPI, tracing: Tracing) -> None:
 
     @app.exception_handler(ParleyError)
     async def ours(_: Request, error: ParleyError) -> JSONResponse:
-        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        headers = {"retry-after": str(max(1, round(error.retry_after)))} if isinstance(error, Unavailable) else {}
-        if status == 401:
-            headers["www-authenticate"] = "Bearer"
-        return refusal(status, str(error), headers)
+        return refusal_of(error)
+
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> JSONResponse:
+        return refusal(500, OUR_FAULT)
 
 
-async def _guarded(request: Request, call: Callable[[Request], Awaitable[Any]]) -> Any:
-    try:
-        return await call(request)
-    except Exception as error:  # noqa: BLE001 - the last door: nothing of ours may show a stack to the outside
-        log.error("request.failed", exc=error, path=request.url.path)
-        return refusal(500, "something went wrong here; the trace id names it in the logs")
+def refusal_of(error: ParleyError) -> JSONResponse:
+    """One of our errors as an answer."""
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, Unavailable | RateLimited):
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    return refusal(status, str(error), headers)
+
+
+def _problem(error: Any) -> str:
+    """Where the input is wrong and how; never the input itself."""
+    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "header", "path"))
+    return f"{place or 'body'}: {error['msg']}"

@@ -1,17 +1,30 @@
 """Uploads, and the pictures themselves."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, File, Request, UploadFile
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import UploadFile
 
 from parley.core import Invalid
 from parley_gateway.asking import TooLarge
-from parley_gateway.realtime.connection import Desk
+from parley_gateway.desk import Desk
 from parley_gateway.realtime.frames import media_value
 from parley_gateway.rest.envelope import Envelope, answer, refusal
 from parley_gateway.rest.guard import any_caller
 from parley_gateway.rest.models import MediaOut
+
+FIELD = "file"
+FORM = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {FIELD: {"type": "string", "format": "binary", "description": "png, jpg, webp or gif; 5 MB at most"}},
+}
+PICTURE_HEADERS = {
+    "cache-control": "private, max-age=31536000, immutable",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "x-content-type-options": "nosniff",
+    "content-disposition": "inline",
+}
+PICTURE = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def router(desk: Desk) -> APIRouter:
@@ -22,38 +35,35 @@ def router(desk: Desk) -> APIRouter:
         "/v1/media",
         response_model=Envelope[MediaOut],
         status_code=201,
-        responses={413: {"description": "Over 5 MB"}, 415: {"description": "Not a picture that we take"}},
+        openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}}},
     )
-    async def upload(request: Request, file: Annotated[UploadFile | None, File()] = None) -> JSONResponse:
-        """Keep a picture: png, jpg, webp or gif, 5 MB at most. It is decoded, checked and written anew."""
-        caller = await any_caller(desk, request, "ingest")
-        if file is None or not file.filename:
-            raise Invalid("send the picture as the form field `file` of a multipart/form-data request")
-        content = await file.read(desk.settings.upload_bytes + 1)
+    async def upload(request: Request) -> JSONResponse:
+        """Keep a picture. It is decoded, checked and written anew; send the answer's `media_id` with a message."""
+        caller = await any_caller(desk, request, "ingest", "agent")  # before a byte of the body is looked at
+        who = f"upload:{caller.tenant}:{caller.session or caller.key_id}"
+        desk.rates.check(who, desk.ctx.clock.monotonic(), "too many uploads; wait")
+        async with request.form(max_files=1, max_fields=8, max_part_size=8192) as form:
+            file = form.get(FIELD)
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise Invalid(f"send the picture as the form field `{FIELD}` of a multipart/form-data request")
+            content = await file.read(desk.settings.upload_bytes + 1)
+            name, declared = file.filename, file.content_type or ""
         if len(content) > desk.settings.upload_bytes:
             raise TooLarge(f"the file is larger than {desk.settings.upload_bytes} bytes")
         try:
-            media = await desk.media.store(
-                caller.tenant,
-                caller.session,
-                name=file.filename,
-                declared_type=file.content_type or "",
-                content=content,
-            )
+            stored = desk.media.store(caller.tenant, caller.session, name=name, declared_type=declared, content=content)
+            return answer(media_value(await stored), status=201)
         except Invalid as error:
             return refusal(415, str(error))
-        return answer(media_value(media), status=201)
 
-    @routes.get("/v1/media/{tenant}/{media_id}", response_class=Response)
+    @routes.get(
+        "/v1/media/{tenant}/{media_id}",
+        response_class=Response,
+        responses={200: {"description": "The picture", "content": PICTURE}},
+    )
     async def picture(tenant: str, media_id: str) -> Response:
         """The picture. Whoever knows its id may see it; ids cannot be guessed."""
         found = await desk.media.fetch(tenant, media_id)
-        headers = {
-            "cache-control": "private, max-age=31536000, immutable",
-            "content-security-policy": "default-src 'none'; sandbox",
-            "x-content-type-options": "nosniff",
-            "content-disposition": "inline",
-        }
-        return Response(found.content, media_type=found.media.mime_type, headers=headers)
+        return Response(found.content, media_type=found.media.mime_type, headers=PICTURE_HEADERS)
 
     return routes

@@ -1,15 +1,24 @@
 """Bodies and answers of the REST calls, as OpenAPI shows them."""
 
-from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+CHANNEL = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
 class Body(BaseModel):
     """What a caller sends; fields that we do not know are an error, since they are usually a slip."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=100_000)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def only_characters(cls, value: Any) -> Any:
+        """JSON can hold half a character, which nothing behind us can store."""
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            raise ValueError("holds half of a character (a lone surrogate); send whole ones")
+        return value
 
 
 class VisitorTokenIn(Body):
@@ -38,12 +47,12 @@ class SenderIn(Body):
 class MessageIn(Body):
     """One inbound message of a channel."""
 
-    channel: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="the channel's name, such as wechat")
+    channel: str = Field(pattern=CHANNEL, description="the channel's name, such as wechat")
     external_message_id: str = Field(min_length=1, max_length=128, description="the same when it is sent again")
     sender: SenderIn
     text: str = ""
-    media_id: str = Field("", max_length=100)
-    sent_at: datetime | None = None
+    media_id: str = Field("", max_length=100, description="of a picture uploaded before, by POST /v1/media")
+    sent_at: AwareDatetime | None = Field(None, description="by the channel's clock, with its offset; now by default")
 
 
 class MessageOut(BaseModel):
@@ -59,7 +68,8 @@ class MessageOut(BaseModel):
 class AgentMessageIn(Body):
     """What an agent writes in a session that they hold."""
 
-    text: str = Field(min_length=1)
+    text: str = ""
+    media_id: str = Field("", max_length=100, description="of a picture uploaded before, by POST /v1/media")
     client_msg_id: str = Field(
         "", max_length=128, description="the same when it is sent again; Idempotency-Key also works"
     )

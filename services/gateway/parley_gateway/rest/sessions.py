@@ -22,14 +22,17 @@ from parley.contracts.v1 import (
 from parley.core import Conflict, NotFound, Unavailable, new_id
 from parley.telemetry import current_trace
 from parley_gateway.asking import answer_of
+from parley_gateway.desk import Desk
 from parley_gateway.inbox import Written
-from parley_gateway.realtime.connection import Desk
 from parley_gateway.realtime.frames import STATUS_WORDS, event_value, rfc3339, sender_value
 from parley_gateway.rest.envelope import Envelope, answer
 from parley_gateway.rest.guard import Caller, any_caller, key_caller, may_read
+from parley_gateway.rest.messages import pictures
 from parley_gateway.rest.models import AgentIn, AgentMessageIn, EventPage, MessageOut, SessionOut, SessionPage
 
 CALL_SECONDS = 5.0
+READERS = ("agent", "operate")
+IDEMPOTENCY_KEY = Header(max_length=128, description="the same when the call is sent again: it then has no effect")
 _STATUS_BY_WORD = {word: status for status, word in STATUS_WORDS.items()}
 
 
@@ -45,7 +48,7 @@ def router(desk: Desk) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> JSONResponse:
         """Sessions by status; those that wait, longest first."""
-        caller = await key_caller(desk, request, "agent")
+        caller = await key_caller(desk, request, *READERS)
         question = ListSessionsRequest(tenant_id=caller.tenant, after=cursor, limit=limit)
         question.status = _STATUS_BY_WORD.get(status, SessionStatus.SESSION_STATUS_UNSPECIFIED)
         page = await answer_of(desk.sessions.ListSessions(question, timeout=CALL_SECONDS))
@@ -54,7 +57,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/v1/sessions/{session_id}", response_model=Envelope[SessionOut])
     async def get_session(session_id: str, request: Request) -> JSONResponse:
         """One session: who answers, and why."""
-        caller = await any_caller(desk, request, "agent")
+        caller = await any_caller(desk, request, *READERS)
         may_read(caller, session_id)
         question = GetSessionRequest(tenant_id=caller.tenant, session_id=session_id)
         found = await answer_of(desk.sessions.GetSession(question, timeout=CALL_SECONDS))
@@ -69,7 +72,7 @@ def router(desk: Desk) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=300)] = 100,
     ) -> JSONResponse:
         """What was said, oldest first; with `before_seq`, the page that ends before it."""
-        caller = await any_caller(desk, request, "agent")
+        caller = await any_caller(desk, request, *READERS)
         may_read(caller, session_id)
         question = HistoryRequest(
             tenant_id=caller.tenant, session_id=session_id, after_seq=after_seq, before_seq=before_seq, limit=limit
@@ -80,14 +83,20 @@ def router(desk: Desk) -> APIRouter:
         following = last if last < page.head_seq else None
         return answer({"epoch": page.epoch, "head_seq": page.head_seq, "events": events, "next": following})
 
-    @routes.post("/v1/sessions/{session_id}/messages", response_model=Envelope[MessageOut], status_code=201)
+    @routes.post(
+        "/v1/sessions/{session_id}/messages",
+        response_model=Envelope[MessageOut],
+        status_code=201,
+        responses={200: {"model": Envelope[MessageOut], "description": "A repeat: it has no effect"}},
+    )
     async def write_message(
-        session_id: str, body: AgentMessageIn, request: Request, idempotency_key: Annotated[str, Header()] = ""
+        session_id: str, body: AgentMessageIn, request: Request, idempotency_key: Annotated[str, IDEMPOTENCY_KEY] = ""
     ) -> JSONResponse:
         """An agent writes in a session that they hold."""
         caller = await key_caller(desk, request, "agent")
+        desk.rates.check(f"agent:{caller.key_id}", desk.ctx.clock.monotonic(), "that was too fast; wait")
         external_id = body.client_msg_id or idempotency_key or new_id("c")
-        desk.inbox.check(external_id, body.text, 0)
+        desk.inbox.check(external_id, body.text, bool(body.media_id))
         session = await _held(desk, caller, session_id)
         written = Written(
             caller.tenant,
@@ -96,6 +105,7 @@ def router(desk: Desk) -> APIRouter:
             external_id,
             session.agent,
             body.text,
+            await pictures(desk, caller.tenant, body.media_id),
             ownership=session.ownership,
         )
         context = current_trace()
@@ -106,22 +116,38 @@ def router(desk: Desk) -> APIRouter:
         if not accepted.seq:
             raise Conflict("the session is not yours any more; take it over again")
         place = {"message_id": accepted.message_id, "session_id": session_id, "seq": accepted.seq}
-        return answer({**place, "duplicate": accepted.duplicate, "trace_id": accepted.trace_id}, status=201)
+        status = 200 if accepted.duplicate else 201
+        return answer({**place, "duplicate": accepted.duplicate, "trace_id": accepted.trace_id}, status=status)
 
     @routes.post("/v1/sessions/{session_id}/takeover", response_model=Envelope[SessionOut])
-    async def take_over(session_id: str, request: Request, body: AgentIn | None = None) -> JSONResponse:
+    async def take_over(
+        session_id: str,
+        request: Request,
+        body: AgentIn | None = None,
+        idempotency_key: Annotated[str, IDEMPOTENCY_KEY] = "",
+    ) -> JSONResponse:
         """A person answers from now on; whatever the engine still says is refused."""
-        return await _command(desk, request, session_id, TakeoverRequested(), body)
+        return await _command(desk, request, session_id, TakeoverRequested(), body, idempotency_key)
 
     @routes.post("/v1/sessions/{session_id}/handback", response_model=Envelope[SessionOut])
-    async def hand_back(session_id: str, request: Request, body: AgentIn | None = None) -> JSONResponse:
+    async def hand_back(
+        session_id: str,
+        request: Request,
+        body: AgentIn | None = None,
+        idempotency_key: Annotated[str, IDEMPOTENCY_KEY] = "",
+    ) -> JSONResponse:
         """The engine answers again."""
-        return await _command(desk, request, session_id, HandbackRequested(), body)
+        return await _command(desk, request, session_id, HandbackRequested(), body, idempotency_key)
 
     @routes.post("/v1/sessions/{session_id}/close", response_model=Envelope[SessionOut])
-    async def close_session(session_id: str, request: Request, body: AgentIn | None = None) -> JSONResponse:
+    async def close_session(
+        session_id: str,
+        request: Request,
+        body: AgentIn | None = None,
+        idempotency_key: Annotated[str, IDEMPOTENCY_KEY] = "",
+    ) -> JSONResponse:
         """The conversation is over; a new message opens it again."""
-        return await _command(desk, request, session_id, CloseRequested(), body)
+        return await _command(desk, request, session_id, CloseRequested(), body, idempotency_key)
 
     return routes
 
@@ -132,11 +158,13 @@ async def _command(
     session_id: str,
     event: TakeoverRequested | HandbackRequested | CloseRequested,
     body: AgentIn | None,
+    idempotency_key: str,
 ) -> JSONResponse:
     caller = await key_caller(desk, request, "agent")
     agent = Sender(kind=SenderKind.SENDER_KIND_AGENT, id=caller.key_id, name=(body.name if body else "") or caller.name)
     (event.by if isinstance(event, CloseRequested) else event.agent).CopyFrom(agent)
-    event.request_id, event.gateway_id = new_id("req"), desk.ctx.replica
+    event.request_id = f"{caller.key_id}.{idempotency_key}" if idempotency_key else new_id("req")
+    event.gateway_id = desk.ctx.replica
     result = await desk.inbox.command(event, event.request_id, caller.tenant, session_id)
     _raise_for(result)
     question = GetSessionRequest(tenant_id=caller.tenant, session_id=session_id)
@@ -147,7 +175,7 @@ async def _command(
 def _raise_for(result: CommandResult) -> None:
     if result.code == 404:
         raise NotFound(result.message or "there is no such session")
-    if result.code >= 400:
+    if result.code >= 400:  # whatever else the owner refuses, it is because of the session's state
         raise Conflict(result.message or "the session is not in a state for this")
 
 

@@ -7,7 +7,7 @@ from parley.contracts.v1 import Span
 from parley.core import NotFound
 from parley.telemetry import SpanStore, names
 from parley_gateway.asking import Forbidden
-from parley_gateway.realtime.connection import Desk
+from parley_gateway.desk import Desk
 from parley_gateway.rest.envelope import Envelope, answer
 from parley_gateway.rest.guard import Caller, any_caller
 from parley_gateway.rest.models import TraceOut
@@ -32,11 +32,12 @@ def router(desk: Desk, store: SpanStore) -> APIRouter:
 
 
 def _belongs(spans: list[Span], caller: Caller) -> bool:
-    """Whether a caller may see a trace: a visitor needs to be in it, a key's tenant too where the trace says one."""
-    if caller.session:
-        return any(span.attributes.get(names.SESSION) == caller.session for span in spans)
+    """Whether a caller may see a trace. Anybody can choose a trace id, so one stranger's span in it hides all of it."""
     tenants = {span.attributes[names.TENANT] for span in spans if names.TENANT in span.attributes}
-    return not tenants or caller.tenant in tenants
+    sessions = {span.attributes[names.SESSION] for span in spans if names.SESSION in span.attributes}
+    if caller.session:
+        return sessions == {caller.session} and tenants <= {caller.tenant}
+    return tenants <= {caller.tenant}
 
 
 def _value(span: Span) -> dict[str, object]:
