@@ -62,9 +62,9 @@ class Owner:
         self._rules = rules
         self._refuse = refuse
         self._tell = tell
-        self._cache = Cache(store, cached)
-        self._decider = Decider(ctx, shard, rules)
         self._relay = Relay(ctx, store, lambda key, gateway: tell(key, GatewayGone(gateway)))
+        self._cache = Cache(store, cached, self._relay.has_left)
+        self._decider = Decider(ctx, shard, rules)
         self._look_at = 0.0  # when the next timer may be due
         self.epoch = 0
 

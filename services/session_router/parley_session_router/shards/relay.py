@@ -42,6 +42,11 @@ class Relay:
         """Whether the session's record does not know yet that everything has left."""
         return key in self._marks
 
+    def has_left(self, key: SessionKey, version: int) -> bool:
+        """Whether everything that this version of the session owes is published, though its record may not say so."""
+        mark = self._marks.get(key)
+        return mark is not None and mark.version == version
+
     async def leave(self, known: Iterable[tuple[SessionKey, Known]], deliveries: Sequence[Delivery]) -> None:
         """Publish all that these sessions send, then settle the deliveries. Returns when another commit may follow."""
         batch = _Batch(deliveries)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,6 +23,13 @@ from parley_session_router.store import (
 )
 
 OUTBOX_IDS = 1 << 16  # ids that one version of a session may use
+
+
+class Leaving(NamedTuple):
+    """Events in order, and the versions that owe nothing more once these are confirmed."""
+
+    sends: list[Send]
+    versions: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -83,9 +91,9 @@ class Known:
         self.unsent[self.version] = self.written
         self.owed = (*self.owed, self.version)
 
-    def leave(self) -> tuple[list[Send], tuple[int, ...]]:
-        """What leaves now, in order, and the versions that have left once it is confirmed."""
-        leaving = [*self.again, *self.sends], self.owed
+    def leave(self) -> Leaving:
+        """What leaves now."""
+        leaving = Leaving([*self.again, *self.sends], self.owed)
         self.again, self.sends, self.owed, self.entries, self.written, self.touched = [], [], (), [], (), False
         return leaving
 
@@ -103,9 +111,11 @@ class Known:
 class Cache:
     """The sessions that an owner has at hand."""
 
-    def __init__(self, store: SessionStore, size: int) -> None:
+    def __init__(self, store: SessionStore, size: int, has_left: Callable[[SessionKey, int], bool]) -> None:
+        """`has_left`: whether all that a version of a session owes is known to be published."""
         self._store = store
         self._size = size
+        self._has_left = has_left
         self._known: OrderedDict[SessionKey, Known] = OrderedDict()
 
     def __contains__(self, key: SessionKey) -> bool:
@@ -118,7 +128,7 @@ class Cache:
         records = await self._store.load(missing) if missing else {}
         for key in missing:
             record = records.get(key)
-            self._known[key] = known_from(record) if record else Known(SessionState(key.tenant, key.session))
+            self._known[key] = self._known_from(record) if record else Known(SessionState(key.tenant, key.session))
         for key in wanted:
             self._known.move_to_end(key)
         return {key: self._known[key] for key in wanted}
@@ -126,6 +136,12 @@ class Cache:
     def forget(self, key: SessionKey) -> None:
         """Read it anew next time."""
         self._known.pop(key, None)
+
+    def _known_from(self, record: SessionRecord) -> Known:
+        known = known_from(record)
+        if record.pending and self._has_left(record.at, record.version):
+            known.sent(known.leave().versions)
+        return known
 
     def trim(self, keep: Callable[[SessionKey], bool]) -> None:
         """Let go of the sessions longest unused, but of none that still owes something."""

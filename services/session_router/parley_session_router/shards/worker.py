@@ -78,6 +78,7 @@ class ShardWorker:
                 subscription.pause()
                 while self._inbox:
                     await self._handle_batch()
+                self._knock()  # wakes whoever stands next in line
             finally:
                 for helper in helpers:
                     helper.cancel()
@@ -180,14 +181,17 @@ class ShardWorker:
 
     async def _probe(self) -> None:
         """Ask "who owns this shard" until the answer is: I do."""
-        route = Route(USER_TO_ENGINE_EXCHANGE, shard_key(self._shard))
         while self._owner is None:
-            event = ShardProbed(meta=EventMeta(tenant_id="*", session_id="*"), router_id=self._ctx.replica)
-            event.shard = self._shard
-            with contextlib.suppress(ParleyError):
-                sent = self._ctx.bus.publish_nowait(route, event)
-                sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._knock()
             await asyncio.sleep(PROBE_SECONDS)
+
+    def _knock(self) -> None:
+        """Send the shard's owner something to receive; nothing is lost when it does not arrive."""
+        event = ShardProbed(meta=EventMeta(tenant_id="*", session_id="*"), router_id=self._ctx.replica)
+        event.shard = self._shard
+        with contextlib.suppress(ParleyError):
+            sent = self._ctx.bus.publish_nowait(Route(USER_TO_ENGINE_EXCHANGE, shard_key(self._shard)), event)
+            sent.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _watch_time(self) -> None:
         """Fire due timers, and mark what has been sent."""
