@@ -91,6 +91,11 @@ def test_the_project_file_says_of_the_new_service_what_it_says_of_the_tutorial()
     assert build["targets"]["wheel"]["sources"]["services/order_status"] == ""
     assert "services/order_status" in build["dev-mode-dirs"]
     assert "services/order_status" in after["tool"]["mypy"]["mypy_path"]
+    walls = after["tool"]["importlinter"]
+    assert "parley_order_status" in walls["root_packages"]
+    for wall, was in zip(walls["contracts"], before["tool"]["importlinter"]["contracts"], strict=True):
+        for key, value in was.items():
+            assert ("parley_order_status" in wall[key]) is ("parley_hello" in value)
 
 
 def test_no_line_that_was_there_is_lost() -> None:
