@@ -4,9 +4,15 @@ import sys
 
 import click
 
+from parley.cli.asking import GatewayAddress
+from parley.core import Settings
 from parley.core.settings import PlaceSettings
 from parley.service.registry import load, registered
 from parley.service.run import run as run_services
+
+
+class _Model(Settings):
+    llm_url: str = ""
 
 
 @click.command()
@@ -15,9 +21,17 @@ def run(names: tuple[str, ...]) -> None:
     """Run services in this process until Ctrl-C or SIGTERM."""
     settings = PlaceSettings.load()
     services = load(list(names))
-    if settings.demo:
-        click.echo(f"Parley is starting: {', '.join(service.name for service in services)}", err=True)
-    sys.exit(run_services(services, settings))
+    visible = any(service.name == "gateway" for service in services)
+    sys.exit(run_services(services, settings, _announce if visible else None))
+
+
+def _announce() -> None:
+    """Where to go, once everything is ready."""
+    click.echo(f"Parley is ready: http://localhost:{GatewayAddress.load().gateway_port}/   (Ctrl-C ends it)")
+    if not _Model.load().llm_url:
+        click.echo(
+            "It quotes your handbook. For answers in its own words: PARLEY_LLM_URL=… PARLEY_LLM_MODEL=… make run"
+        )
 
 
 @click.command("list")

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -112,8 +112,10 @@ async def _task(task: Any, ctx: Context[Any]) -> None:
         raise ParleyError(f"a task of {ctx.service} ended by itself")
 
 
-async def run_services(services: Sequence[Service[Any]], settings: PlaceSettings) -> int:
-    """Run until a signal or a failure; the process's exit code."""
+async def run_services(
+    services: Sequence[Service[Any]], settings: PlaceSettings, announce: Callable[[], None] | None = None
+) -> int:
+    """Run until a signal or a failure; the process's exit code. `announce` is called once, when all is ready."""
     stop = _stop_event()
     ordered = sorted(services, key=lambda s: START_ORDER.index(s.name) if s.name in START_ORDER else len(START_ORDER))
     ordered.sort(key=lambda s: s.name == "gateway")
@@ -123,13 +125,22 @@ async def run_services(services: Sequence[Service[Any]], settings: PlaceSettings
         started = [await _start(stack, service, ordered, settings) for service in ordered]
         HEALTH.started = True
         log.info("process.ready", services=",".join(s.name for s in ordered), pid=os.getpid())
+        announcing = asyncio.create_task(_announce(announce))
         failure = await _until_stopped(stop, started)
+        announcing.cancel()
         await asyncio.sleep(READY_DELAY if settings.health_port else 0)
         for one in reversed(started):
             await one.drain(settings.drain_seconds)
     if failure:
         log.error("process.failed", error=repr(failure))
     return 1 if failure else 0
+
+
+async def _announce(announce: Callable[[], None] | None) -> None:
+    while await HEALTH.reasons():  # noqa: ASYNC110 - readiness is asked for, by probes and by us
+        await asyncio.sleep(0.02)
+    if announce is not None:
+        announce()
 
 
 async def _start(
@@ -168,12 +179,12 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
-def run(services: Sequence[Service[Any]], settings: PlaceSettings) -> int:
+def run(services: Sequence[Service[Any]], settings: PlaceSettings, announce: Callable[[], None] | None = None) -> int:
     """Run services in this process, on uvloop where there is one."""
     configure_logging(settings.log_level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(run_services(services, settings))
+            return runner.run(run_services(services, settings, announce))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
