@@ -86,7 +86,7 @@ def _halved(examples: Sequence[Example | None]) -> Halves:
     """Cut within each language and kind, so that both halves are alike."""
     fit: list[Example] = []
     report: list[Example] = []
-    chance = random.Random(SEED)  # noqa: S311 - a fixed cut, not a secret
+    chance = random.Random(SEED)
     asked = [example for example in examples if example is not None]
     for kind in sorted({(e.language, e.covered) for e in asked}):
         alike = [e for e in asked if (e.language, e.covered) == kind]

@@ -1,6 +1,7 @@
 """One shard: its owner, its store, its bus, and what goes wrong between them."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ from parley.bus.queues import USER_TO_ENGINE_EXCHANGE
 from parley.contracts.v1 import MessageReceived, StreamAttached, TurnFailed
 from parley.telemetry import names
 from parley.testing.builders import SESSION, TENANT, a_message_received, a_meta
-from parley_session_router.machine import CLOSED, WAITING
+from parley_session_router.machine import CLOSED, WAITING, SessionState
 from parley_session_router.store import RECENT_IDS, SessionKey
 from tests.flow.router_house import Faulty, House, a_house
 
 KEY = SessionKey(TENANT, SESSION)
+
+
+def _head_is(seq: int, state: SessionState) -> bool:
+    return state.head_seq == seq
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ async def test_a_crash_between_two_commits_keeps_what_the_first_still_owed(house
     async with house.router("r1", bus=deaf) as first:
         for number in (1, 2, 3):
             await house.publish(a_message_received(f"第{number}句", external_id=f"c{number}"))
-            await house.until_stored(lambda state, number=number: state.head_seq == number, KEY)
+            await house.until_stored(partial(_head_is, number), KEY)
         await first.kill()
     async with house.router("r2"):
         await house.until(lambda: {e.seq for e in house.events} == {1, 2, 3})

@@ -10,9 +10,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from parley.bus.dead_letters import park
-
 from parley.bus import Delivery, Event, Queue
+from parley.bus.dead_letters import park
 from parley.core import Later, ParleyError, Reject
 from parley.service.context import Context, _handling
 from parley.service.definition import Consumption

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from parley.bus.open import open_bus
-
 from parley.bus import Bus, Queue
+from parley.bus.open import open_bus
 from parley.bus.queues import durable_queues
 from parley.core import Clock, ParleyError, SettingsError, SystemClock, new_replica_id
 from parley.core.settings import PlaceSettings

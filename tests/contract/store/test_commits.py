@@ -96,7 +96,7 @@ async def test_of_sixteen_writers_of_one_version_exactly_one_wins_in_a_hundred_r
             won = await asyncio.gather(
                 *((store if n % 2 else other_router).commit([one]) for n, one in enumerate(tries))
             )
-            assert sorted(sum(won, [])) == [False] * 15 + [True]
+            assert sorted(won) == [[False]] * 15 + [[True]]
             winner = tries[won.index([True])].record
             assert (await store.load([KEY]))[KEY] == winner
         assert await seqs(store) == list(range(1, 102))
@@ -106,7 +106,7 @@ async def test_of_sixteen_first_commits_exactly_one_wins(store: SessionStore) ->
     for number in range(20):
         session = f"ses_first_{number}"
         won = await asyncio.gather(*(store.commit([opening(session, agent=f"a{n}")]) for n in range(16)))
-        assert sorted(sum(won, [])) == [False] * 15 + [True]
+        assert sorted(won) == [[False]] * 15 + [[True]]
         assert await seqs(store, SessionKey(TENANT, session)) == [1]
 
 

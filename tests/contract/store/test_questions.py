@@ -131,8 +131,11 @@ async def test_nobody_who_polls_a_channel_misses_an_entry_or_gets_it_twice(url: 
             assert await other.channel_outbox(TENANT, "wechat", cursor=cursor) == []
             return seen
 
-        writers = [write(store if n % 2 else other, n) for n in range(sessions)]
-        seen, *_ = await asyncio.gather(read_on(), *writers)
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(read_on())
+            for number in range(sessions):
+                group.create_task(write(store if number % 2 else other, number))
+    seen = reading.result()
     assert len(set(seen)) == len(seen) == sessions * rounds
     for number in range(sessions):
         assert [seq for session, seq in seen if session == f"ses_{number}"] == list(range(2, rounds + 2))

@@ -8,7 +8,7 @@ def test_a_short_document_is_one_passage_with_its_headings() -> None:
 
 
 def test_a_long_document_is_cut_at_its_headings_and_remembers_them() -> None:
-    section = "这是一句关于配送时间和费用的说明文字。" * 18
+    section = "这是一句关于配送时间和费用的说明文字。" * 14
     chunks = chunks_of(f"# 配送\n\n## 国内\n\n{section}\n\n## 海外\n\n{section}", "手册")
     assert [chunk.place for chunk in chunks] == ["配送 › 国内", "配送 › 海外"]
 

@@ -1,6 +1,6 @@
 """Take over, hand back, close, idle: who answers, and who is told."""
 
-from parley.contracts.v1 import SessionClosed, SessionHandedBack, SessionTakenOver, TurnRequested
+from parley.contracts.v1 import Sender, SessionClosed, SessionHandedBack, SessionTakenOver, TurnRequested
 from parley.testing.builders import an_agent
 from parley_session_router.machine import ASSIGNED, CLOSED, NEW, OPEN, TimeCame
 from tests.unit.session_router.conversation import Conversation, a_close, a_handback, a_takeover
@@ -11,7 +11,7 @@ def the_result(talk: Conversation) -> tuple[str, int]:
     return result.request_id, result.code
 
 
-def another_agent() -> object:
+def another_agent() -> Sender:
     agent = an_agent(name="Anna")
     agent.id = "agent-2"
     return agent

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from parley.contracts.v1 import SenderKind, SendMessage, TurnFailed, TurnFinished, TurnRequested, TurnStarted
-from parley.testing.builders import a_message_received, an_agent
+from parley.testing.builders import a_message_received, a_meta, an_agent
 from parley_session_router.machine import ASSIGNED, GatewayGone, Resumed, RunningTurn, TimeCame
 from parley_session_router.machine.codec import decode, encode
 from tests.unit.session_router.conversation import (
@@ -75,13 +75,13 @@ class Session(RuleBasedStateMachine):
     @rule(data=st.data())
     def an_engine_begins(self, data: st.DataObject) -> None:
         turn = data.draw(st.sampled_from(self.turns))
-        self.hear(TurnStarted(meta={"tenant_id": "demo"}, turn_id=turn.turn_id, engine_id="e1"))
+        self.hear(TurnStarted(meta=a_meta(), turn_id=turn.turn_id, engine_id="e1"))
 
     @precondition(lambda self: self.turns)
     @rule(data=st.data())
     def an_engine_fails(self, data: st.DataObject) -> None:
         turn = data.draw(st.sampled_from(self.turns))
-        self.hear(TurnFailed(meta={"tenant_id": "demo"}, turn_id=turn.turn_id, ownership=turn.ownership, reason="x"))
+        self.hear(TurnFailed(meta=a_meta(), turn_id=turn.turn_id, ownership=turn.ownership, reason="x"))
 
     @rule(seconds=st.sampled_from([0.1, 44.0, 46.0, 601.0]))
     def time_passes(self, seconds: float) -> None:
@@ -114,7 +114,7 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def a_service_speaks(self) -> None:
-        self.hear(SendMessage(meta={"tenant_id": "demo"}, text="Welcome", external_message_id=f"w{self.count}"))
+        self.hear(SendMessage(meta=a_meta(), text="Welcome", external_message_id=f"w{self.count}"))
 
     @rule()
     def the_owner_crashes_and_another_reads_the_state(self) -> None:

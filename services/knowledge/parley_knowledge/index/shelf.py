@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from parley_knowledge.documents import Chunk, Record
-from parley_knowledge.index.tokens import terms
+from parley_knowledge.index.concepts import indexed_terms
 
 if TYPE_CHECKING:  # numpy and bm25s take a third of a second to import: the first index does, in its thread
     from parley_knowledge.index.bm25 import Bm25, Counts, Vocabulary
@@ -26,8 +26,8 @@ class Passage:
 
     @property
     def searched(self) -> str:
-        """What is counted: a passage says little without the titles that it stands under."""
-        return f"{self.record.title}\n{self.chunk.place}\n{self.chunk.text}"
+        """What is counted: a passage says little without its titles, and the document's says more than a sentence."""
+        return f"{self.record.title}\n{self.record.title}\n{self.chunk.place}\n{self.chunk.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Shelf:
 
         vocabulary = self._vocabularies.setdefault(record.language, {})
         passages = tuple(Passage(record, n, chunk) for n, chunk in enumerate(chunks))
-        return _Shelved(record, passages, tuple(count(terms(p.searched), vocabulary) for p in passages))
+        return _Shelved(record, passages, tuple(count(indexed_terms(p.searched), vocabulary) for p in passages))
 
     def _indexed(self, language: str) -> LanguageIndex:
         from parley_knowledge.index.bm25 import Bm25  # noqa: PLC0415 - see above

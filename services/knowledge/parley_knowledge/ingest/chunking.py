@@ -7,7 +7,7 @@ from parley_knowledge.documents import Chunk
 from parley_knowledge.ingest.markdown import Block, blocks
 from parley_knowledge.text import joined, sentences, units
 
-WHOLE: Final = 600  # units; a document up to this stays one passage
+WHOLE: Final = 450  # units; a document up to this stays one passage
 PACKED: Final = 400  # units that a passage is filled up to
 HEADING: Final = "# "
 SEPARATOR: Final = " › "

@@ -16,10 +16,11 @@ from importlib import resources
 class Evidence:
     """What a search knows about its best passage. Shares are from 0 to 1, weighted by the rarity of terms."""
 
-    coverage: float  # of the question's terms that stand in the passage
-    quote_coverage: float  # of them that stand in the sentences quoted
-    title_coverage: float  # of them that stand in its title and headings
-    unknown: float  # of them that stand in no passage at all
+    coverage: float  # of the question that stands in the passage
+    quote_coverage: float  # of it that stands in the sentences quoted
+    title_coverage: float  # of it that stands in the document's title and the passage's headings
+    title_asked: float  # of the document's title that stands in the question
+    concept_coverage: float  # of the concepts that the question names, those of the passage; all count alike
     saturation: float  # the passage's score, of the highest that the question could give
     lead: float  # how far the best passage of any other document is behind, as a share of the score
     length: float  # logarithm of the number of the question's terms

@@ -1,10 +1,11 @@
-"""What a question asks about: its terms without the words that every question has."""
+"""What a question asks about: its concepts, and its words without those that every question has."""
 
 import re
 from functools import cache
 from typing import Final
 
-from parley_knowledge.index import normalised, terms
+from parley_knowledge.index import normalised, terms, thesaurus
+from parley_knowledge.text import CJK
 
 # Words of asking, politeness and the speaker. They say that something is asked, never what.
 # Single characters that also begin or end words of content (会 in 会员, 都 in 成都) are not among them.
@@ -17,6 +18,7 @@ _CHINESE: Final = (
     "的 了 吗 呢 吧 啊 呀 嘛 么 我 你 您 这 那 哪 吗"
 )
 _QUESTION_WORDS = re.compile("|".join(sorted(set(_CHINESE.split()), key=len, reverse=True)))
+_CJK = re.compile(f"[{CJK}]")
 _ENGLISH: Final = (
     "a an the this that these those i me my mine we us our you your yours he she it its they them their there "
     "here is are was were be been being am do does did doing done have has had having can could will would shall "
@@ -26,32 +28,33 @@ _ENGLISH: Final = (
     "there's im ive id ill dont doesnt didnt cant wont isnt arent thats whats theres wheres hows u ur pls plz "
     "guys oops ok okay now still much many long"
 )
-CONTENT_WEIGHT: Final = 2  # times that what is asked about counts on top of every word of the question
+# How often a term counts in a search. What is asked about outweighs how it is asked; concepts outweigh words, since
+# each stands for a handful of them.
+CONTENT_WEIGHT: Final = 2
+CONCEPT_WEIGHT: Final = 4
 
 
-def weighted_terms(query: str, language: str) -> list[str]:
-    """What is looked up: all terms, and those of content again, so that words of asking decide only between equals."""
-    return terms(query) + CONTENT_WEIGHT * content_terms(query, language)
+def weighted_terms(query: str) -> list[str]:
+    """What is looked up: every word, those of content again, and the concepts that they name."""
+    words = _telling(terms(_QUESTION_WORDS.sub(" ", normalised(query))))
+    concepts = dict.fromkeys(thesaurus().concepts(query))
+    return terms(query) + CONTENT_WEIGHT * list(words) + CONCEPT_WEIGHT * list(concepts)
+
+
+def content_terms(query: str) -> list[str]:
+    """What an answer should hold: the concepts named, and the telling words that name none; never nothing."""
+    chinese, left = thesaurus().chinese_in(normalised(query))
+    english, words = thesaurus().english_in(terms(_QUESTION_WORDS.sub(" ", left)))
+    found = dict.fromkeys([*chinese, *english, *_telling(words)])
+    return list(found) or list(dict.fromkeys(terms(query)))
+
+
+def _telling(words: list[str]) -> dict[str, None]:
+    """Without empty words, and without Chinese characters that also stand in a bigram: by itself each says little."""
+    covered = {character for word in words if len(word) == 2 and _CJK.match(word) for character in word}
+    return dict.fromkeys(word for word in words if word not in covered and word not in _empty_words())
 
 
 @cache
 def _empty_words() -> frozenset[str]:
     return frozenset(terms(_ENGLISH))
-
-
-def content_terms(query: str, language: str) -> list[str]:
-    """The distinct terms that an answer should hold; all of the query's where nothing else is left."""
-    text = normalised(query)
-    found = dict.fromkeys(_chinese(text) if language == "zh" else _english(text))
-    return list(found) or list(dict.fromkeys(terms(text)))
-
-
-def _chinese(text: str) -> list[str]:
-    """Bigrams, and single characters only where they stand alone: a character by itself says little."""
-    found = terms(_QUESTION_WORDS.sub(" ", text))
-    covered = {character for term in found if len(term) == 2 for character in term}
-    return [term for term in found if term not in covered and term not in _empty_words()]
-
-
-def _english(text: str) -> list[str]:
-    return [term for term in terms(text) if term not in _empty_words()]

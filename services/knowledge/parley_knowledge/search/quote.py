@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from parley_knowledge.index import terms
+from parley_knowledge.index import indexed_terms
 from parley_knowledge.text import joined, sentences, units
 
 HEADING: Final = "# "
@@ -57,11 +57,11 @@ def _sentences(text: str) -> list[_Sentence]:
     paragraph = 0
     for line in text.split("\n"):
         if line.startswith(HEADING):
-            heading = frozenset(terms(line))
+            heading = frozenset(indexed_terms(line))
         if line.startswith(HEADING) or not line.strip():
             paragraph += 1
             continue
-        found.extend(_Sentence(s, paragraph, frozenset(terms(s)), heading) for s in sentences(line))
+        found.extend(_Sentence(s, paragraph, frozenset(indexed_terms(s)), heading) for s in sentences(line))
     return found
 
 

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from parley_knowledge.index import LanguageIndex, Passage, Snapshot, terms
+from parley_knowledge.index import MARK, LanguageIndex, Passage, Snapshot, indexed_terms
 from parley_knowledge.search.answerability import Evidence, answerable
 from parley_knowledge.search.query import content_terms, weighted_terms
 from parley_knowledge.search.quote import Quote, best_quote
@@ -36,7 +36,7 @@ def search(snapshot: Snapshot, query: str, *, limit: int, language: str = "") ->
     asked = language_from(language, query)
     for name in sorted(snapshot.languages, key=lambda name: name != asked):
         index = snapshot.languages[name]
-        found = weighted_terms(query, name)
+        found = weighted_terms(query)
         # A few more than asked for: how far the first one leads is known by the best of another document.
         hits = tuple(Hit(index.passages[position], score) for position, score in index.bm25.best(found, limit + 8))
         if hits:
@@ -45,28 +45,38 @@ def search(snapshot: Snapshot, query: str, *, limit: int, language: str = "") ->
 
 
 def _weighed(index: LanguageIndex, hits: tuple[Hit, ...], query: str, found: list[str], findings: Findings) -> Findings:
-    language = findings.language
-    weights = {term: index.bm25.idf(term) for term in content_terms(query, language)}
+    weights = _weights(index, query)
     quote = best_quote(hits[0].passage.chunk.text, weights)
     evidence = _evidence(index, hits, weights, found, quote)
-    sure = answerable(evidence, language)
-    return Findings(findings.hits, language, findings.revision, quote.text, sure, evidence)
+    sure = answerable(evidence, findings.language)
+    return replace(findings, quote=quote.text, answerable=sure, evidence=evidence)
+
+
+def _weights(index: LanguageIndex, text: str) -> dict[str, float]:
+    """What a text is about, each term by how much it tells in this index."""
+    return {term: index.bm25.idf(term) for term in content_terms(text)}
 
 
 def _evidence(
-    index: LanguageIndex, hits: tuple[Hit, ...], weights: Mapping[str, float], found: list[str], quote: Quote
+    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], found: list[str], quote: Quote
 ) -> Evidence:
     best = hits[0]
-    total = sum(weights.values()) or 1.0
-    held = frozenset(terms(best.passage.searched))
-    titled = frozenset(terms(f"{best.passage.record.title}\n{best.passage.chunk.place}"))
-    other = next((h for h in hits[1:] if h.passage.record.document_id != best.passage.record.document_id), None)
+    record, chunk = best.passage.record, best.passage.chunk
+    held = frozenset(indexed_terms(best.passage.searched))
+    concepts = {term: 1.0 for term in asked if term.startswith(MARK)}
+    other = next((hit for hit in hits[1:] if hit.passage.record.document_id != record.document_id), None)
     return Evidence(
-        coverage=sum(w for t, w in weights.items() if t in held) / total,
+        coverage=_share(asked, held),
         quote_coverage=quote.coverage,
-        title_coverage=sum(w for t, w in weights.items() if t in titled) / total,
-        unknown=sum(w for t, w in weights.items() if not index.bm25.known([t])) / total,
+        title_coverage=_share(asked, frozenset(indexed_terms(f"{record.title}\n{chunk.place}"))),
+        title_asked=_share(_weights(index, record.title), frozenset(found)),
+        concept_coverage=_share(concepts, held),
         saturation=best.score / (sum(index.bm25.idf(term) for term in found) or 1.0),
         lead=1 - other.score / best.score if other else 1.0,
-        length=math.log1p(len(weights)),
+        length=math.log1p(len(asked)),
     )
+
+
+def _share(weights: Mapping[str, float], held: frozenset[str]) -> float:
+    """How much of the weight is held."""
+    return sum(weight for term, weight in weights.items() if term in held) / (sum(weights.values()) or 1.0)
