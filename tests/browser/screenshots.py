@@ -1,12 +1,14 @@
-"""Takes the pictures of the README from a running page: `python -m tests.browser.screenshots http://127.0.0.1:8080/`."""
+"""Takes the pictures of the README from the real product: `make screenshots`."""
 
 import asyncio
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, chromium_path
+from tests.flow.house import a_house
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 QUESTIONS = ("How long do I have to return an item?", "退款多久可以到账？")
@@ -64,13 +66,13 @@ async def _trace(page: Page, picture: Path) -> None:
 
 
 def main() -> None:
-    """`python -m tests.browser.screenshots BASE_URL [FOLDER]`."""
-    if len(sys.argv) < 2:
-        sys.exit("usage: python -m tests.browser.screenshots BASE_URL [FOLDER]")
+    """`python -m tests.browser.screenshots [BASE_URL [FOLDER]]`; without an address, of a house of its own."""
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
-    for path in asyncio.run(take(sys.argv[1], folder)):
-        print(path)  # noqa: T201 - what was written
+    with ExitStack() as stack:
+        address = sys.argv[1] if len(sys.argv) > 1 else stack.enter_context(a_house()).url
+        for path in asyncio.run(take(address, folder)):
+            print(path)
 
 
 if __name__ == "__main__":

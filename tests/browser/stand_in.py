@@ -391,7 +391,7 @@ def _snapshot(draft: list[Frame]) -> list[Frame]:
 
 async def _main() -> None:
     async with serving(StandIn(), port=8099) as server:
-        print(f"The page with a stand-in behind it: {server.url}  (Ctrl-C ends it)")  # noqa: T201 - a tool for hands
+        print(f"The page with a stand-in behind it: {server.url}  (Ctrl-C ends it)")
         await asyncio.Event().wait()
 
 
