@@ -1,6 +1,7 @@
 """Where a service's finished spans go: this process's store, the bus (for the gateways' stores), a collector."""
 
 import asyncio
+from contextvars import Context
 
 from parley.bus import Bus
 from parley.bus.routes import as_fact
@@ -31,7 +32,8 @@ class SpanRelay:
         self._waiting.append(span)
         del self._waiting[:-WAITING_AT_MOST]
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SEND_EVERY, self._send)
+            # In a context of its own: sending spans is no part of the trace that they belong to.
+            self._timer = asyncio.get_running_loop().call_later(SEND_EVERY, self._send, context=Context())
 
     def _send(self) -> None:
         self._timer = None
