@@ -1,5 +1,6 @@
 """One shard: its owner, its store, its bus, and what goes wrong between them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -227,6 +228,25 @@ async def test_timers_survive_a_restart(house: House) -> None:
         await house.until(lambda: second.worker.owns)
         await house.until_in_time(lambda: len(house.events) == 3)
     assert house.events[1].message_end.finish_reason == "deadline"
+
+
+async def test_a_crash_after_a_timer_fired_loses_nothing_of_it(house: House) -> None:
+    """Nothing is delivered again here: only the outbox knows what was decided."""
+    bus = Faulty(None)
+    async with house.router("r1", bus=bus, turn_seconds=45) as first:
+        await house.publish(a_message_received("在吗？"))
+        await house.until(lambda: house.asked)
+        bus.silent = True
+        await house.clock.advance(46)
+        async with asyncio.timeout(10):
+            while (await house.state(*KEY)).status != WAITING:
+                await house.clock.advance(1)
+                await asyncio.sleep(0.001)
+        await first.kill()
+    assert len(house.events) == 1
+    async with house.router("r2"):
+        await house.until(lambda: len(house.events) == 3)
+    assert [e.WhichOneof("body") for e in house.events] == ["message", "message_end", "session"]
 
 
 async def test_silence_closes_a_session(house: House) -> None:

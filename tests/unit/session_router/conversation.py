@@ -121,4 +121,5 @@ def an_agents_message(
 
 
 def the_question(conversation: Conversation) -> TurnRequested:
-    return conversation.all(TurnRequested)[-1]
+    asked: TurnRequested = conversation.all(TurnRequested)[-1]
+    return asked

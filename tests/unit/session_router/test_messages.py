@@ -2,7 +2,7 @@
 
 import pytest
 
-from parley.contracts.v1 import MessageStored, SendMessage, SessionOpened, TurnRequested
+from parley.contracts.v1 import MessageStored, SenderKind, SendMessage, SessionOpened, TurnRequested
 from parley.core import Reject
 from parley.testing.builders import a_message_received, a_meta, an_agent
 from parley_session_router.machine import ASSIGNED, OPEN
@@ -113,9 +113,13 @@ def test_an_agent_speaks_only_while_the_session_is_theirs() -> None:
 
 def test_a_service_may_speak_once_per_cause_but_never_over_a_person() -> None:
     talk = Conversation()
-    talk.hear(SendMessage(meta=a_meta(), text="Welcome!", external_message_id="w1"))
+    early = SendMessage(meta=a_meta(), text="Welcome!", external_message_id="w1")
+    early.meta.event_id = "ev-early"
+    talk.hear(early)
     assert not talk.said, "nobody has come yet"
     talk.write()
+    talk.hear(early)
+    assert talk.kinds == ["message"], "what was refused stays refused when it is repeated"
     event = SendMessage(meta=a_meta(), text="营业时间是九点到六点。", external_message_id="w2")
     talk.hear(event)
     talk.hear(event)
@@ -138,7 +142,7 @@ def test_what_can_never_be_a_message_is_refused_with_the_reason(text: str, compl
 def test_a_sender_who_claims_to_be_an_engine_is_a_visitor() -> None:
     talk = Conversation()
     event = a_message_received("hi")
-    event.sender.kind = 2
+    event.sender.kind = SenderKind.SENDER_KIND_ENGINE
     talk.hear(event)
     assert talk.kinds == ["message"]
 

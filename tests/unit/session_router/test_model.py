@@ -168,5 +168,5 @@ class Session(RuleBasedStateMachine):
                 assert event.message_end.sender.kind in (SenderKind.SENDER_KIND_ENGINE, SenderKind.SENDER_KIND_SYSTEM)
 
 
-Session.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+Session.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestSession = Session.TestCase

@@ -73,10 +73,9 @@ def _once(decision: Decision, event: Command, act: Callable[[], Result]) -> None
     if known is not None:
         decision.duplicates += 1
         result = Result(known, "this was asked before")
-    elif decision.state.status == NEW:
-        result = Result(NO_SESSION, "there is no such session")
     else:
-        result = act()
+        unborn = decision.state.status == NEW
+        result = Result(NO_SESSION, "there is no such session") if unborn else act()
         decision.keep_result(request, result.code)
     if event.gateway_id:
         told = CommandResult(

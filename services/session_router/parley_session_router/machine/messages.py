@@ -42,9 +42,11 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
     _check(event.text, 0, event.external_message_id)
     key = input_key(event)
     state = decision.state
-    if _known(decision, key) is not None:
+    if _known(decision, key) is not None or _refused_before(decision, event):
         decision.duplicates += 1
-    if state.status in (NEW, ASSIGNED) or _known(decision, key) is not None:
+        return
+    if state.status in (NEW, ASSIGNED):
+        _refuse(decision, event)
         return
     message = Message(
         message_id=_message_id(key, state.tenant),
@@ -91,13 +93,11 @@ def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: R
 
 
 def _from_agent(decision: Decision, event: MessageReceived, key: str) -> None:
-    state, refusal = decision.state, f"refused {event.meta.event_id}"
+    state = decision.state
     holds = state.status == ASSIGNED and state.agent is not None and state.agent.id == event.sender.id
-    if not holds or decision.command_result(refusal) is not None:
-        # A refused message has no place in the stream: seq 0 says so, and says so again when the event is repeated.
-        _accept(decision, event, "", 0)
-        if decision.command_result(refusal) is None:
-            decision.keep_result(refusal, CONFLICT)
+    if not holds or _refused_before(decision, event):
+        _refuse(decision, event)
+        _accept(decision, event, "", 0)  # a refused message has no place in the stream: seq 0 says so
         return
     message = _stored(event, event.sender, key, decision.trace_id)
     _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
@@ -156,6 +156,16 @@ def _accept(decision: Decision, event: MessageReceived, message_id: str, seq: in
             trace_id=decision.trace_id,
         )
         decision.answers.append(Answered(event.gateway_id, accepted=accepted))
+
+
+def _refuse(decision: Decision, event: MessageReceived | SendMessage) -> None:
+    """Refused once, this very event stays refused when it is repeated; written anew, it has another chance."""
+    if not _refused_before(decision, event):
+        decision.keep_result(f"refused {event.meta.event_id}", CONFLICT)
+
+
+def _refused_before(decision: Decision, event: MessageReceived | SendMessage) -> bool:
+    return decision.command_result(f"refused {event.meta.event_id}") is not None
 
 
 def _known(decision: Decision, key: str) -> tuple[str, str, int] | None:
