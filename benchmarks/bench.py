@@ -27,7 +27,7 @@ CONVERSATION = [
     *("--hello", '{"hello":{"site_key":"demo"}}'),
     *(
         "--text",
-        '{"send":{"client_msg_id":"{conn}-{n}","text":"多久可以退货 how long until my refund arrives, please"}}',
+        '{"send":{"client_msg_id":"{conn}-{n}","text":"多久可以退货 how long until my refund arrives?"}}',
     ),
 ]
 FLOOR = ["--stack", "plain", "--queue", "quorum", "--confirms", "1", "--persistent", "1"]
@@ -102,8 +102,8 @@ def report(rows: dict[str, list[Row]], chosen: argparse.Namespace) -> str:
     lines = [
         f"## Chain, {time.strftime('%Y-%m-%d %H:%M')} UTC",
         "",
-        f"{_machine()}. {chosen.rounds} rounds in turn, medians; {chosen.conns} connections, {chosen.seconds:g} s each.",
-        "Product: every service one process, RabbitMQ quorum queues with confirms, SQLite at synchronous=full, echo skill,",
+        f"{_machine()}. {chosen.rounds} rounds in turn, medians; {chosen.conns} connections, {chosen.seconds:g} s.",
+        "Product: a process per service, RabbitMQ quorum queues with confirms, SQLite at synchronous=full, echo skill,",
         "authentication, metrics and 1 % traces on, message and reply stored before they are acknowledged and shown.",
         "",
         "| | plain durable floor | product | ratio |",
@@ -126,12 +126,12 @@ def _share(row: Row) -> float:
 
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return float((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
 
 
 def _busy() -> float:
     values = [int(v) for v in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return (sum(values) - values[3] - values[4]) / os.sysconf("SC_CLK_TCK")
+    return float((sum(values) - values[3] - values[4]) / os.sysconf("SC_CLK_TCK"))
 
 
 def _machine() -> str:

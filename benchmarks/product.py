@@ -1,4 +1,4 @@
-"""The product as the benchmark runs it: every service its own process, on the run's own RabbitMQ, SQLite for sessions."""
+"""The product as the benchmark runs it: a process per service, on the run's own RabbitMQ, SQLite for sessions."""
 
 import os
 import signal

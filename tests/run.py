@@ -1,7 +1,7 @@
 """Run the tests in the order in which they teach most, and end with a plain total.
 
-`python -m tests.run fast` needs no server; `all` adds real servers, the browser and faults. Every group runs, even after a
-failure; the exit code is 1 when anything failed.
+`python -m tests.run fast` needs no server; `all` adds real servers, the browser and faults. Every group runs, even
+after a failure; the exit code is 1 when anything failed.
 """
 
 import re

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from parley.cli import main
+from parley.contracts.v1 import SendMessage
 from parley.service import Service
 from parley.testing import TestBench
 from parley.testing.builders import a_message_stored
@@ -23,10 +24,10 @@ async def test_the_service_in_twenty_lines_is_a_service() -> None:
     exec(compile(code, "README.md", "exec"), names)
     service = names["service"]
     assert isinstance(service, Service)
-    async with TestBench(service) as bench:
+    async with TestBench[None](service) as bench:
         await bench.publish(a_message_stored("Hello Parley!"))
         await bench.settled()
-        assert [sent.text for sent in bench.sent(names["SendMessage"])] == ["Hello! How can I help?"]  # type: ignore[type-var]  # a contract message
+        assert [sent.text for sent in bench.sent(SendMessage)] == ["Hello! How can I help?"]
 
 
 def test_the_tutorial_service_is_the_one_in_the_readme() -> None:

@@ -61,7 +61,8 @@ def _value(field: FieldDescriptor) -> object:
 
 def as_json(message: Message) -> str:
     """What the bytes mean, readable in a diff."""
-    return json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False, sort_keys=True) + "\n"
+    text = json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False, sort_keys=True)
+    return text + "\n"
 
 
 def write_missing() -> list[str]:

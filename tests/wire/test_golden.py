@@ -1,6 +1,7 @@
 """Bytes that were once published are readable for ever."""
 
 import pytest
+
 from tests.wire.golden import FOLDER, KINDS, as_json, filled
 
 NAMES = sorted(KINDS)

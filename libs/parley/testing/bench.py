@@ -11,9 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from parley.bus.open import open_bus
-
 from parley.bus import Bus, Event, Route
+from parley.bus.open import open_bus
 from parley.bus.queues import durable_queues
 from parley.bus.routes import route_of
 from parley.core import new_replica_id

@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 import grpc.aio
 import pytest
+
+from parley.contracts.v1 import Source
+from parley.testing import VirtualClock
+from parley.testing.builders import a_turn, a_visitor
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Turn
 from parley_ai_engine.providers.port import ModelFailed, ModelReply
 from parley_ai_engine.settings import EngineSettings
-
-from parley.contracts.v1 import Source
-from parley.testing import VirtualClock
-from parley.testing.builders import a_turn
 
 RETURNS = Source(document_id="returns", title="退货", version=3, passage="七天内可以无理由退货。运费由我们承担。")
 
@@ -101,7 +101,11 @@ async def test_a_knowledge_that_does_not_answer_leads_to_a_person_not_to_an_erro
     assert reply.handoff is not None
 
 
-@pytest.mark.parametrize("wish", ["转人工", "我要找真人客服", "人工客服", "Can I talk to a human please", "agent", "真人！"])
+WISHES = ["转人工", "我要找真人客服", "人工客服", "Can I talk to a human please", "agent", "真人！"]
+QUESTIONS = ["人工智能手表保修多久？", "Which agent ships my parcel to Berlin?", "你好，请问几点开门？"]
+
+
+@pytest.mark.parametrize("wish", WISHES)
 async def test_who_asks_for_a_person_gets_one_without_a_search(wish: str) -> None:
     shelf = Shelf()
     reply = await the_answerer(shelf).answer(a_question(wish), Screen().begin)
@@ -110,7 +114,7 @@ async def test_who_asks_for_a_person_gets_one_without_a_search(wish: str) -> Non
     assert shelf.queries == []
 
 
-@pytest.mark.parametrize("question", ["人工智能手表保修多久？", "Which agent ships my parcel to Berlin?", "你好，请问几点开门？"])
+@pytest.mark.parametrize("question", QUESTIONS)
 async def test_a_question_that_only_sounds_like_a_wish_or_a_greeting_is_searched(question: str) -> None:
     shelf = Shelf()
     await the_answerer(shelf).answer(a_question(question), Screen().begin)
@@ -120,7 +124,7 @@ async def test_a_question_that_only_sounds_like_a_wish_or_a_greeting_is_searched
 async def test_a_follow_up_is_searched_with_the_question_before_it() -> None:
     shelf = Shelf()
     event = a_turn("那海外呢？")
-    event.recent.add(text="多久可以送到？").sender.kind = 1
+    event.recent.add(text="多久可以送到？").sender.CopyFrom(a_visitor())
     await the_answerer(shelf).answer(Turn.from_event(event), Screen().begin)
     assert shelf.queries == ["多久可以送到？ 那海外呢？"]
 

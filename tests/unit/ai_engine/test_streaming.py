@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parley_ai_engine.pipeline.streaming import AT_MOST_CHARS, ChunkWriter
 
 from parley.testing import VirtualClock
+from parley_ai_engine.pipeline.streaming import AT_MOST_CHARS, ChunkWriter
 
 
 def written(*pieces: str, pause: float = 0.0) -> list[str]:

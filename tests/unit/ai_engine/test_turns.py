@@ -5,13 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from parley_ai_engine import service as engine
-from parley_ai_engine.pipeline.answering import Answerer, Begin
-from parley_ai_engine.pipeline.evidence import Evidence
-from parley_ai_engine.pipeline.turn import Reply, Turn
-from parley_ai_engine.service import Deps
-from parley_ai_engine.settings import EngineSettings
-from parley_ai_engine.turns import Turns
 
 from parley.bus.queues import engine_replica, gateway_replica
 from parley.bus.routes import to_engine_replica
@@ -19,6 +12,13 @@ from parley.contracts.v1 import ReplyChunk, TurnCancelled, TurnCompleted, TurnFa
 from parley.service import Context, Service
 from parley.testing import TestBench
 from parley.testing.builders import a_meta, a_turn
+from parley_ai_engine import service as engine
+from parley_ai_engine.pipeline.answering import Answerer, Begin
+from parley_ai_engine.pipeline.evidence import Evidence
+from parley_ai_engine.pipeline.turn import Reply, Turn
+from parley_ai_engine.service import Deps
+from parley_ai_engine.settings import EngineSettings
+from parley_ai_engine.turns import Turns
 
 
 class Scripted(Answerer):
