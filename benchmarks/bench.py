@@ -121,7 +121,7 @@ def report(rows: dict[str, list[Row]], chosen: argparse.Namespace) -> str:
 
 
 def _share(row: Row) -> float:
-    return min(1.0, row["host_busy_s"] / row["wall_s"] / 2)
+    return min(1.0, float(row["host_busy_s"]) / float(row["wall_s"]) / 2)
 
 
 def _cpu(pid: int) -> float:

@@ -10,7 +10,7 @@ import sys
 import time
 
 FAST = "not connected and not browser and not faults and not slow"
-GROUPS = {
+GROUPS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
     "fast": [("fast", FAST, ("-n", "2", "--dist", "loadfile"))],
     "all": [
         ("fast", FAST, ("-n", "2", "--dist", "loadfile")),

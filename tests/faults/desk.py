@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from parley.testing.ledger import Ledger, Seen, Verdict
 from parley.testing.visitor import Visitor, read_history
@@ -33,7 +34,7 @@ class Recovery:
 
     def seconds(self, good: list[float]) -> dict[str, float]:
         """Per fault: until something was acknowledged or said again."""
-        found = {}
+        found: dict[str, float] = {}
         for what, at in self.moments:
             found[what] = max(found.get(what, 0.0), min((g - at for g in good if g > at), default=float("inf")))
         return found
@@ -49,7 +50,7 @@ def start_all(house: House, *, echo: bool = True) -> None:
 
 
 async def under_load(
-    house: House, load: Load, fault: Callable[[Recovery], Awaitable[None]]
+    house: House, load: Load, fault: Callable[[Recovery], Coroutine[Any, Any, None]]
 ) -> tuple[Verdict, Recovery, Ledger]:
     """Let visitors write while `fault` happens; then wait until all is quiet, and judge."""
     ledger, recovery = Ledger(), Recovery()
