@@ -1,6 +1,6 @@
-"""`python -m parley.testing.local up|down`: every service as its own process, on private real servers, in the background.
+"""`python -m parley.testing.local up|down`: a process per service, on private real servers, in the background.
 
-Process ids and logs are under `PARLEY_HOME`/local. `up` returns when every service is ready; `down` ends what `up` began.
+Process ids and logs are under `PARLEY_HOME`/local. `up` returns when all is ready; `down` ends what `up` began.
 """
 
 import os
