@@ -11,7 +11,9 @@ def data_folder() -> Path:
     """The folder that EVAL_DATA names. Ends the process with what to type where it is missing or incomplete."""
     named = os.environ.get("EVAL_DATA", "")
     if not named:
-        sys.exit("EVAL_DATA is not set; give the folder of the public sets: EVAL_DATA=/path/to/data make eval-knowledge")
+        sys.exit(
+            "EVAL_DATA is not set; give the folder of the public sets: EVAL_DATA=/path/to/data make eval-knowledge"
+        )
     folder = Path(named)
     missing = [name for name in NEEDED if not (folder / name).exists()]
     if missing:

@@ -1,8 +1,8 @@
 """Fit answerability.json: how sure the product is that its first passage answers.
 
-`EVAL_DATA=path python -m evaluation.fit_answerability` writes the file. One set of weights is fitted on the fitting halves of
-all sets together, no weight against its meaning (more of a question covered can never make less sure), so that no set's
-peculiarities win; then the curve of each language is calibrated on that language's own halves (Platt).
+`EVAL_DATA=path python -m evaluation.fit_answerability` writes the file. One set of weights is fitted on the fitting
+halves of all sets together, no weight against its meaning (more of a question covered can never make less sure), so
+that no set's peculiarities win; then the curve of each language is calibrated on its own halves (Platt).
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from evaluation.data import data_folder
-from evaluation.examples import SEED, Example, all_examples
+from evaluation.examples import SEED, Example, all_examples, halves_of
 from evaluation.logistic import Array, Fitted, fit
 from parley_knowledge.search import FEATURES
 
@@ -31,16 +31,13 @@ FREE: Final = frozenset({"length"})  # the one feature whose weight may have eit
 
 def main() -> None:
     """Fit and write."""
-    examples = asyncio.run(_examples(data_folder()))
-    TARGET.write_text(json.dumps(_document(examples), ensure_ascii=False, indent=2) + "\n", "utf-8")
+    examples = halves_of(asyncio.run(all_examples(data_folder()))).fit
+    TARGET.write_text(json.dumps(document(examples), ensure_ascii=False, indent=2) + "\n", "utf-8")
     sys.stdout.write(f"fitted on {len(examples)} questions; wrote {TARGET}\n")
 
 
-async def _examples(data: Path) -> list[Example]:
-    return [example async for halves in all_examples(data) for example in halves.fit]
-
-
-def _document(examples: Sequence[Example]) -> dict[str, object]:
+def document(examples: Sequence[Example]) -> dict[str, Any]:
+    """The file's content, fitted on these examples."""
     weights = _pooled(examples)
     counts = Counter(f"{e.set_name} {e.language}" for e in examples)
     return {

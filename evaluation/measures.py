@@ -63,7 +63,9 @@ def calibration_error(judged: Sequence[Judged], bins: int = 10) -> float:
     """Expected calibration error: how far the probabilities are from how often the first passage is right."""
     total = 0.0
     for low in range(bins):
-        inside = [j for j in judged if low / bins <= j.probability < (low + 1) / bins or (j.probability == 1 == low + 1)]
+        inside = [
+            j for j in judged if low / bins <= j.probability < (low + 1) / bins or (j.probability == 1 == low + 1)
+        ]
         if inside:
             gap = abs(mean([j.probability for j in inside]) - mean([j.right for j in inside]))
             total += gap * len(inside) / len(judged)
@@ -79,7 +81,9 @@ def separation(judged: Sequence[Judged]) -> float:
     import bisect  # noqa: PLC0415 - used here alone
 
     wins = sum(
-        len(right) - bisect.bisect_right(right, w) + 0.5 * (bisect.bisect_right(right, w) - bisect.bisect_left(right, w))
+        len(right)
+        - bisect.bisect_right(right, w)
+        + 0.5 * (bisect.bisect_right(right, w) - bisect.bisect_left(right, w))
         for w in wrong
     )
     return wins / (len(right) * len(wrong))

@@ -1,6 +1,6 @@
 """Searching a snapshot: ranking, quoting, and the probability that there is an answer. Pure: no I/O, no clock."""
 
-from parley_knowledge.search.answerability import FEATURES, Evidence, answerable
+from parley_knowledge.search.answerability import FEATURES, Evidence, answerable, read_calibrations
 from parley_knowledge.search.query import content_terms
 from parley_knowledge.search.quote import Quote, best_quote, plain
 from parley_knowledge.search.rank import Findings, Hit, search
@@ -15,5 +15,6 @@ __all__ = [
     "best_quote",
     "content_terms",
     "plain",
+    "read_calibrations",
     "search",
 ]

@@ -1,7 +1,8 @@
 """How sure we are that the best passage answers: a calibrated probability, fitted offline per language.
 
 The features say how much of the question the passage covers, weighted by how rare its terms are, and how clearly it
-leads. `answerability.json` holds the fitted weights and how they were fitted (evaluation/fit_answerability.py).
+leads; a lead that covers little is a coincidence, so the two are multiplied. `answerability.json` holds the fitted
+weights and how they were fitted (evaluation/fit_answerability.py).
 """
 
 import json
@@ -10,19 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cache
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a search knows about its best passage. Shares are from 0 to 1, weighted by the rarity of terms."""
 
-    coverage: float  # of the question that stands in the passage
-    quote_coverage: float  # of it that stands in the sentences quoted
-    title_coverage: float  # of it that stands in the document's title and the passage's headings
+    title_coverage: float  # of the question that stands in the document's title and the passage's headings
     title_asked: float  # of the document's title that stands in the question
     concept_coverage: float  # of the concepts that the question names, those of the passage; all count alike
-    saturation: float  # the passage's score, of the highest that the question could give
-    lead: float  # how far the best passage of any other document is behind, as a share of the score
+    support: float  # of the question that stands in the passage, times its lead over the best of other documents
     length: float  # logarithm of the number of the question's terms
 
 
@@ -46,24 +45,24 @@ class Calibration:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
+def read_calibrations(document: Mapping[str, Any]) -> dict[str, Calibration]:
+    """The calibration of each language, from the content of a fitted file."""
+    return {language: _calibration(fitted) for language, fitted in document["languages"].items()}
+
+
 @cache
-def calibrations() -> Mapping[str, Calibration]:
-    """The fitted calibration of each language."""
-    data = json.loads(resources.files(__package__).joinpath("answerability.json").read_text("utf-8"))
-    return {language: _calibration(fitted) for language, fitted in data["languages"].items()}
+def _shipped() -> Mapping[str, Calibration]:
+    text = resources.files(__package__).joinpath("answerability.json").read_text("utf-8")
+    return read_calibrations(json.loads(text))
 
 
-def _calibration(fitted: Mapping[str, Mapping[str, Mapping[str, float]] | float]) -> Calibration:
-    features = fitted["features"]
-    bias = fitted["bias"]
-    assert isinstance(features, Mapping)
-    assert isinstance(bias, float | int)
-    rows = [features[name] for name in FEATURES]
-    means, scales, weights = (tuple(row[key] for row in rows) for key in ("mean", "scale", "weight"))
-    return Calibration(means, scales, weights, float(bias))
+def _calibration(fitted: Mapping[str, Any]) -> Calibration:
+    rows = [fitted["features"][name] for name in FEATURES]
+    means, scales, weights = (tuple(float(row[key]) for row in rows) for key in ("mean", "scale", "weight"))
+    return Calibration(means, scales, weights, float(fitted["bias"]))
 
 
 def answerable(evidence: Evidence, language: str) -> float:
     """The probability that the best passage answers the question."""
-    known = calibrations()
+    known = _shipped()
     return known.get(language, known["en"]).probability(evidence)

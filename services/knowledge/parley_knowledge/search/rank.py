@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from parley_knowledge.index import MARK, LanguageIndex, Passage, Snapshot, indexed_terms
 from parley_knowledge.search.answerability import Evidence, answerable
 from parley_knowledge.search.query import content_terms, weighted_terms
-from parley_knowledge.search.quote import Quote, best_quote
+from parley_knowledge.search.quote import best_quote
 from parley_knowledge.text import language_from
 
 
@@ -47,7 +47,7 @@ def search(snapshot: Snapshot, query: str, *, limit: int, language: str = "") ->
 def _weighed(index: LanguageIndex, hits: tuple[Hit, ...], query: str, found: list[str], findings: Findings) -> Findings:
     weights = _weights(index, query)
     quote = best_quote(hits[0].passage.chunk.text, weights)
-    evidence = _evidence(index, hits, weights, found, quote)
+    evidence = _evidence(index, hits, weights, frozenset(found))
     sure = answerable(evidence, findings.language)
     return replace(findings, quote=quote.text, answerable=sure, evidence=evidence)
 
@@ -58,7 +58,7 @@ def _weights(index: LanguageIndex, text: str) -> dict[str, float]:
 
 
 def _evidence(
-    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], found: list[str], quote: Quote
+    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], found: frozenset[str]
 ) -> Evidence:
     best = hits[0]
     record, chunk = best.passage.record, best.passage.chunk
@@ -66,13 +66,10 @@ def _evidence(
     concepts = {term: 1.0 for term in asked if term.startswith(MARK)}
     other = next((hit for hit in hits[1:] if hit.passage.record.document_id != record.document_id), None)
     return Evidence(
-        coverage=_share(asked, held),
-        quote_coverage=quote.coverage,
         title_coverage=_share(asked, frozenset(indexed_terms(f"{record.title}\n{chunk.place}"))),
-        title_asked=_share(_weights(index, record.title), frozenset(found)),
+        title_asked=_share(_weights(index, record.title), found),
         concept_coverage=_share(concepts, held),
-        saturation=best.score / (sum(index.bm25.idf(term) for term in found) or 1.0),
-        lead=1 - other.score / best.score if other else 1.0,
+        support=_share(asked, held) * (1 - other.score / best.score if other else 1.0),
         length=math.log1p(len(asked)),
     )
 
