@@ -1,7 +1,6 @@
 """One suite for every adapter of knowledge's DocumentStore."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,19 @@ from tests.unit.knowledge.handbook import DELIVERY_ZH, RETURNS_EN, RETURNS_ZH, a
 CHUNKS = [Chunk("配送 › 国内", "两天送达。"), Chunk("", "满九十九元包邮。")]
 
 
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'parley.db'}"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.connected)])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentStore]:
-    url = f"sqlite:///{tmp_path / 'parley.db'}" if request.param == "sqlite" else _mongo_url()
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
+    return found
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[DocumentStore]:
     async with open_documents(url) as documents:
         yield documents
 
@@ -26,12 +35,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 def tenant() -> str:
     return new_id("店铺")
-
-
-def _mongo_url() -> str:
-    url = os.environ.get("PARLEY_TEST_DATABASE_URL", "")
-    assert url.startswith("mongodb"), "PARLEY_TEST_DATABASE_URL must name a MongoDB; `make test` brings one up"
-    return url
 
 
 def a_version(record: Record, number: int) -> Record:
