@@ -5,6 +5,7 @@ Two directions carry everything: `user_to_engine` and `engine_to_user`. The stag
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final, Generic, TypeVar
 
 from parley.bus.events import Event
@@ -90,6 +91,9 @@ class Route:
     durable: bool = True
     batch: int = 64
     mandatory: bool = True
+
+    def __hash__(self) -> int:
+        return hash(self.key)  # a route is looked up several times per event; its key says nearly all
 
 
 ToShard = (
@@ -182,6 +186,7 @@ def shard_key(shard: int) -> str:
     return f"shard.{shard:02d}"
 
 
+@cache
 def fact_key(kind: type[Event]) -> str:
     """`MessageStored` -> `message.stored`: the noun, then what happened to it."""
     words = "".join(f".{c.lower()}" if c.isupper() else c for c in kind.__name__).strip(".").split(".")

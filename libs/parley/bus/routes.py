@@ -1,4 +1,9 @@
-"""Where each kind of event goes, so that publishing names the event and nothing else."""
+"""Where each kind of event goes, so that publishing names the event and nothing else.
+
+Routes are kept: one is asked for with every event.
+"""
+
+from functools import cache, lru_cache
 
 from parley.bus.events import Event
 from parley.bus.queues import (
@@ -20,25 +25,35 @@ _FROM_ENGINE = (TurnStarted, TurnCompleted, TurnFailed)
 
 def to_shard(event: Event, shards: int) -> Route:
     """The shard of the event's session. What engines say comes in by their own direction, to the same queue."""
-    exchange = ENGINE_TO_USER_EXCHANGE if isinstance(event, _FROM_ENGINE) else USER_TO_ENGINE_EXCHANGE
-    return Route(exchange, shard_key(shard_of(event.meta.tenant_id, event.meta.session_id, shards)))
+    shard = shard_of(event.meta.tenant_id, event.meta.session_id, shards)
+    return _shard_route(shard, from_engine=isinstance(event, _FROM_ENGINE))
 
 
+@cache
+def _shard_route(shard: int, *, from_engine: bool) -> Route:
+    exchange = ENGINE_TO_USER_EXCHANGE if from_engine else USER_TO_ENGINE_EXCHANGE
+    return Route(exchange, shard_key(shard))
+
+
+@cache
 def to_engines(group: str = "default") -> Route:
     """Any engine of a group."""
     return Route(USER_TO_ENGINE_EXCHANGE, f"engine.{group}", batch=ENGINE_BATCH)
 
 
+@lru_cache(4096)
 def to_engine_replica(replica: str) -> Route:
     """One engine; transient, since what it would cancel dies with it."""
     return Route(USER_TO_ENGINE_EXCHANGE, f"replica.{replica}", durable=False)
 
 
+@lru_cache(4096)
 def to_gateway(gateway: str, *, durable: bool = True) -> Route:
     """One gateway. Stored events are confirmed and must find it; chunks (`durable=False`) are previews."""
     return Route(ENGINE_TO_USER_EXCHANGE, f"gateway.{gateway}", durable=durable)
 
 
+@lru_cache(4096)
 def to_channel(channel: str) -> Route:
     """The outbound side of a channel adapter."""
     return Route(ENGINE_TO_USER_EXCHANGE, f"channel.{channel}")
@@ -46,9 +61,15 @@ def to_channel(channel: str) -> Route:
 
 def as_fact(event: Event) -> Route:
     """A fact for whoever observes it; nobody may, so it need not find a queue."""
-    return Route(EVENTS, fact_key(type(event)), mandatory=False)
+    return _fact_route(type(event))
 
 
+@cache
+def _fact_route(kind: type[Event]) -> Route:
+    return Route(EVENTS, fact_key(kind), mandatory=False)
+
+
+@lru_cache(4096)
 def to_dead(queue: str) -> Route:
     """The dead-letter desk."""
     return Route(DEAD_EXCHANGE, queue)

@@ -5,6 +5,7 @@ none can know the others are there. They drain one after another, in the order i
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -123,6 +124,7 @@ async def run_services(
         await stack.enter_async_context(serve_health(HEALTH, settings.health_port))
         started = [await _start(stack, service, ordered, settings) for service in ordered]
         HEALTH.started = True
+        _settle_memory()
         log.info("process.ready", services=",".join(s.name for s in ordered), pid=os.getpid())
         announcing = asyncio.create_task(_announce(announce))
         failure = await _until_stopped(stop, started)
@@ -133,6 +135,16 @@ async def run_services(
     if failure:
         log.error("process.failed", error=repr(failure))
     return 1 if failure else 0
+
+
+def _settle_memory() -> None:
+    """What is loaded now stays for good: keep the collector from walking it, and let it run less often.
+
+    A message makes hundreds of small objects, nearly all freed by reference count at once.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _announce(announce: Callable[[], None] | None) -> None:

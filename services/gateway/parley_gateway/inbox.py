@@ -1,6 +1,7 @@
 """From whoever writes to the router: one way in for every transport, and one place that waits for the commit."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -90,7 +91,7 @@ class Inbox:
         if written.sent_at is not None:
             event.sent_at.CopyFrom(written.sent_at)
         else:
-            event.sent_at.GetCurrentTime()
+            event.sent_at.seconds, event.sent_at.nanos = divmod(time.time_ns(), 1_000_000_000)
         published, inside = self._publish(event, written.tenant, written.session, context)
         waiting = Waiting(partial(stored, inside), self._ctx.clock.monotonic())
         self._streams.expect(written.tenant, written.session, written.external_id, waiting)

@@ -5,6 +5,7 @@ A publish without an answer is unknown, so the same batch is published again: it
 
 import asyncio
 import contextlib
+import itertools
 import time
 import uuid
 
@@ -38,6 +39,8 @@ class Publisher:
         self._exchanges: dict[tuple[bool, str], AbstractExchange] = {}
         self._opening = asyncio.Lock()
         self._closed = False
+        self._life = uuid.uuid4().hex
+        self._attempts = itertools.count()
         service = producer.rpartition("-")[0]
         self._published = {name: counter(names.EVENTS_PUBLISHED, service, name) for name in _EXCHANGES}
         self._sizes = histogram(names.BATCH_EVENTS, service)
@@ -115,7 +118,7 @@ class Publisher:
         message = aio_pika.Message(
             body,
             # Unique per attempt: returns are matched by it, and one id twice on a channel is a false success.
-            message_id=uuid.uuid4().hex,
+            message_id=f"{self._life}.{next(self._attempts)}",
             delivery_mode=DeliveryMode.PERSISTENT if route.durable else DeliveryMode.NOT_PERSISTENT,
             headers={"traceparent": batch.traceparent} if batch.traceparent else {},
             content_type="application/x-protobuf; messageType=parley.contracts.v1.Batch",
