@@ -120,7 +120,7 @@ class House:
     async def state(self, tenant: str, session: str) -> SessionState:
         key = SessionKey(tenant, session)
         record = (await self.store.load([key]))[key]
-        return decode(record.state, tuple((r.dedup_key, r.message_id, r.seq) for r in record.recent_ids))
+        return decode(record.state, record.recent_ids)
 
     async def causes(self) -> list[str]:
         """Of the dead letters."""

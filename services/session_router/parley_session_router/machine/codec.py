@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from parley_session_router.machine.state import SessionState
+from parley_session_router.store import RecentId
 
 
 class _Contract(Protocol):
@@ -34,6 +35,6 @@ def encode(state: SessionState) -> bytes:
     return _encoder.encode(replace(state, recent_ids=()))
 
 
-def decode(data: bytes, recent_ids: tuple[tuple[str, str, int], ...] = ()) -> SessionState:
+def decode(data: bytes, recent_ids: tuple[RecentId, ...] = ()) -> SessionState:
     """The state as it was encoded; unknown fields are dropped, missing ones have their defaults."""
     return replace(_decoder.decode(data), recent_ids=recent_ids)

@@ -29,7 +29,7 @@ from parley_session_router.machine.state import (
     WHY_KEPT,
     SessionState,
 )
-from parley_session_router.store import RECENT_IDS
+from parley_session_router.store import RECENT_IDS, RecentId
 
 STATUS = {
     OPEN: SessionStatus.SESSION_STATUS_OPEN,
@@ -39,6 +39,9 @@ STATUS = {
 }
 
 
+# Looked up once: an enum's names cost more than its numbers.
+VISITOR, ENGINE = SenderKind.SENDER_KIND_VISITOR, SenderKind.SENDER_KIND_ENGINE
+AGENT, SYSTEM = SenderKind.SENDER_KIND_AGENT, SenderKind.SENDER_KIND_SYSTEM
 LAST_TEXT = 60  # characters of the newest message that listings show
 
 
@@ -73,7 +76,11 @@ class Decision:
     heads: list[str] = field(default_factory=list)  # gateways that want to know where the stream stands
     sends: list[tuple[Route, Event]] = field(default_factory=list)
     duplicates: int = 0
+    at: Timestamp = field(init=False)  # now, as protobuf has it
     outcome: tuple[str, str, float] | None = None  # of the turn that this step ended: outcome, origin, its seconds
+
+    def __post_init__(self) -> None:
+        self.at = stamp(self.now)
 
     @property
     def trace_id(self) -> str:
@@ -113,14 +120,14 @@ class Decision:
 
     def store_message(self, message: Message, *, dedup_key: str | None = None) -> int:
         """Give a message the next place in the stream; returns its seq."""
-        message.created_at.CopyFrom(stamp(self.now))
+        message.created_at.CopyFrom(self.at)
         kind = message.sender.kind
-        ends = kind == SenderKind.SENDER_KIND_ENGINE or bool(message.turn_id)  # an outcome closes its turn's preview
+        ends = kind == ENGINE or bool(message.turn_id)  # an outcome closes its turn's preview
         event = StreamEvent(message_end=message) if ends else StreamEvent(message=message)
-        outgoing = kind != SenderKind.SENDER_KIND_VISITOR and bool(message.text or message.media)
+        outgoing = kind != VISITOR and bool(message.text or message.media)
         seq = self._append(event, message.message_id, dedup_key, outgoing=outgoing)
         if dedup_key is not None:
-            self.change(recent_ids=(*self.state.recent_ids, (dedup_key, message.message_id, seq))[-RECENT_IDS:])
+            self.change(recent_ids=(*self.state.recent_ids, RecentId(dedup_key, message.message_id, seq))[-RECENT_IDS:])
         self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
         return seq
 
@@ -136,7 +143,7 @@ class Decision:
     def _append(self, event: StreamEvent, message_id: str, dedup_key: str | None, *, outgoing: bool) -> int:
         seq = self.state.head_seq + 1
         event.seq = seq
-        event.at.CopyFrom(stamp(self.now))
+        event.at.CopyFrom(self.at)
         self.entries.append(Entry(event, message_id, dedup_key, outgoing))
         self.change(head_seq=seq, changed_at=self.now)
         return seq

@@ -2,10 +2,10 @@
 
 import hashlib
 
-from parley.contracts.v1 import Accepted, Message, MessageReceived, Sender, SenderKind, SendMessage, SessionOpened
+from parley.contracts.v1 import Accepted, Message, MessageReceived, Sender, SendMessage, SessionOpened
 from parley.core import Reject
 from parley_session_router.machine import turning
-from parley_session_router.machine.decision import Answered, Decision
+from parley_session_router.machine.decision import AGENT, ENGINE, VISITOR, Answered, Decision
 from parley_session_router.machine.state import (
     ASSIGNED,
     CLOSED,
@@ -15,7 +15,7 @@ from parley_session_router.machine.state import (
     UNANSWERED_KEPT,
     Rules,
 )
-from parley_session_router.store import dedup_key
+from parley_session_router.store import RecentId, dedup_key
 
 WEB = "web"
 CONFLICT = 409
@@ -30,8 +30,8 @@ def received(decision: Decision, event: MessageReceived, rules: Rules) -> None:
     key = input_key(event)
     known = _known(decision, key)
     if known is not None:
-        _accept(decision, event, known[1], known[2], duplicate=True)
-    elif event.sender.kind == SenderKind.SENDER_KIND_AGENT:
+        _accept(decision, event, known.message_id, known.seq, duplicate=True)
+    elif event.sender.kind == AGENT:
         _from_agent(decision, event, key)
     else:
         _from_visitor(decision, event, key, rules)
@@ -50,7 +50,7 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
         return
     message = Message(
         message_id=_message_id(key, state.tenant),
-        sender=Sender(kind=SenderKind.SENDER_KIND_ENGINE, id=event.meta.producer, name="Parley"),
+        sender=Sender(kind=ENGINE, id=event.meta.producer, name="Parley"),
         text=event.text,
         origin=event.origin or "rule",
         finish_reason="stop",
@@ -73,7 +73,7 @@ def input_key(event: MessageReceived | SendMessage) -> str:
         external = event.external_message_id or event.meta.causation_id or event.meta.event_id
         return dedup_key("service", external, session=event.meta.session_id)
     external = event.external_message_id or event.meta.event_id
-    agent = event.sender.kind == SenderKind.SENDER_KIND_AGENT
+    agent = event.sender.kind == AGENT
     if agent or event.channel in ("", WEB):
         return dedup_key("agent" if agent else WEB, external, session=event.meta.session_id)
     return dedup_key(event.channel, external)
@@ -129,7 +129,7 @@ def _open_if_needed(decision: Decision, event: MessageReceived, visitor: Sender)
 def _visitor(event: MessageReceived) -> Sender:
     visitor = Sender()
     visitor.CopyFrom(event.sender)
-    visitor.kind = SenderKind.SENDER_KIND_VISITOR
+    visitor.kind = VISITOR
     return visitor
 
 
@@ -168,8 +168,8 @@ def _refused_before(decision: Decision, event: MessageReceived | SendMessage) ->
     return decision.command_result(f"refused {event.meta.event_id}") is not None
 
 
-def _known(decision: Decision, key: str) -> tuple[str, str, int] | None:
-    return next((known for known in decision.state.recent_ids if known[0] == key), None)
+def _known(decision: Decision, key: str) -> RecentId | None:
+    return next((known for known in decision.state.recent_ids if known.dedup_key == key), None)
 
 
 def _message_id(key: str, tenant: str) -> str:

@@ -6,6 +6,7 @@ Frozen msgspec structs: like frozen dataclasses, but a changed copy costs a sixt
 from msgspec import Struct
 
 from parley.contracts.v1 import Message, Sender
+from parley_session_router.store import RecentId
 
 NEW, OPEN, WAITING, ASSIGNED, CLOSED = "new", "open", "waiting", "assigned", "closed"
 
@@ -65,8 +66,8 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     turn: RunningTurn | None = None
     gateways: tuple[str, ...] = ()
     unanswered: tuple[Message, ...] = ()  # the visitor's messages that no reply has covered yet
-    recent: tuple[Message, ...] = ()
-    recent_ids: tuple[tuple[str, str, int], ...] = ()  # (dedup key, message_id, seq)
+    recent: tuple[bytes, ...] = ()  # the last messages, serialised: they only wait to go with a turn
+    recent_ids: tuple[RecentId, ...] = ()
     finished: tuple[str, ...] = ()  # the last turn ids that had their outcome
     commands: tuple[tuple[str, int], ...] = ()  # (request, result code) of the last ones, so that repeats are known
     last_text: str = ""

@@ -21,7 +21,7 @@ from parley.contracts.v1 import (
     TurnRequested,
     TurnStarted,
 )
-from parley_session_router.machine.decision import LAST_TEXT, Decision, stamp
+from parley_session_router.machine.decision import ENGINE, LAST_TEXT, SYSTEM, Decision, stamp
 from parley_session_router.machine.state import (
     FINISHED_KEPT,
     OPEN,
@@ -69,7 +69,7 @@ def request(decision: Decision, turn: RunningTurn, rules: Rules) -> None:
         message_id=turn.message_id,
         ownership=turn.ownership,
         asked=asked,
-        recent=[message for message in state.recent if message.message_id not in turn.asked],
+        recent=[said for said in map(Message.FromString, state.recent) if said.message_id not in turn.asked],
         channel=state.channel,
         locale=state.locale,
         deadline=stamp(turn.deadline),
@@ -88,7 +88,7 @@ def cancel(decision: Decision, reason: str) -> None:
         return
     _end(decision, turn, f"cancelled the turn: {reason}")
     if turn.begun:
-        decision.store_message(_outcome(turn, decision, "", finish="cancelled", sender=SenderKind.SENDER_KIND_ENGINE))
+        decision.store_message(_outcome(turn, decision, "", finish="cancelled", sender=ENGINE))
     _tell_cancelled(decision, turn, reason)
     _finish(decision, turn, "cancelled", "")
 
@@ -152,7 +152,7 @@ def fall_back(decision: Decision, turn: RunningTurn, reason: str, detail: str) -
     text = NO_ANSWER[_language(decision.state)]
     finish = "deadline" if reason == "deadline" else "error"
     _end(decision, turn, f"no answer ({reason}: {detail})")
-    message = _outcome(turn, decision, text, finish=finish, sender=SenderKind.SENDER_KIND_SYSTEM)
+    message = _outcome(turn, decision, text, finish=finish, sender=SYSTEM)
     message.notice = "no_answer"
     decision.store_message(message)
     remember(decision, message)
@@ -187,7 +187,8 @@ def join(decision: Decision, gateway_id: str) -> None:
 
 def remember(decision: Decision, message: Message) -> None:
     """Keep a message as history for the next turns, shortened and without its sources."""
-    kept = Message(message_id=message.message_id, sender=message.sender, text=message.text[:RECENT_TEXT])
+    text = message.text[:RECENT_TEXT]
+    kept = Message(message_id=message.message_id, sender=message.sender, text=text).SerializeToString()
     last = message.text[:LAST_TEXT] or decision.state.last_text
     decision.change(recent=(*decision.state.recent, kept)[-RECENT_KEPT:], last_text=last)
 
@@ -244,7 +245,7 @@ def _reply(event: TurnCompleted, turn: RunningTurn, decision: Decision) -> Messa
     reply = Message()
     reply.CopyFrom(event.reply)
     reply.message_id, reply.turn_id = turn.message_id, turn.turn_id
-    reply.sender.kind = SenderKind.SENDER_KIND_ENGINE
+    reply.sender.kind = ENGINE
     reply.trace_id = reply.trace_id or decision.trace_id
     reply.channel = decision.state.channel
     reply.finish_reason = reply.finish_reason or "stop"

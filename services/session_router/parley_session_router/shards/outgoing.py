@@ -40,10 +40,13 @@ def _deliveries(decision: Decision) -> Iterator[Send]:
     answered = [answer.gateway_id for answer in decision.answers]
     for gateway in dict.fromkeys((*shown, *answered, *decision.heads)):
         event = _deliver(state)
-        event.accepted.extend(a.accepted for a in decision.answers if a.gateway_id == gateway and a.accepted)
-        event.results.extend(a.result for a in decision.answers if a.gateway_id == gateway and a.result)
+        for answer in decision.answers:
+            if answer.gateway_id == gateway and answer.accepted is not None:
+                event.accepted.append(answer.accepted)
+            if answer.gateway_id == gateway and answer.result is not None:
+                event.results.append(answer.result)
         if gateway in shown:
-            event.events.extend(entry.event for entry in decision.entries)
+            event.events.extend([entry.event for entry in decision.entries])
         yield to_gateway(gateway), event
     outgoing = [entry.event for entry in decision.entries if entry.outgoing]
     if outgoing and state.channel not in ("", WEB):

@@ -81,7 +81,7 @@ class Known:
             waiting_since=state.waiting_since,
             due_at=state.due_at,
             pending=(*chain.from_iterable(self.unsent.values()), *self.written),
-            recent_ids=tuple(RecentId(*known) for known in state.recent_ids),
+            recent_ids=state.recent_ids,
         )
         return SessionCommit(record, tuple(self.entries))
 
@@ -105,7 +105,7 @@ class Known:
 
     def remember(self, recent: RecentId) -> None:
         """This message is stored already, further back than the state remembers."""
-        self.state = replace(self.state, recent_ids=(*self.state.recent_ids, tuple(recent))[-RECENT_IDS:])
+        self.state = replace(self.state, recent_ids=(*self.state.recent_ids, recent)[-RECENT_IDS:])
 
 
 class Cache:
@@ -153,8 +153,7 @@ class Cache:
 
 def known_from(record: SessionRecord) -> Known:
     """A session as the store has it. What its record owes leaves first, as if it had just been decided."""
-    recent = tuple((known.dedup_key, known.message_id, known.seq) for known in record.recent_ids)
-    state = replace(decode(record.state, recent), head_seq=record.head_seq, epoch=record.epoch)
+    state = replace(decode(record.state, record.recent_ids), head_seq=record.head_seq, epoch=record.epoch)
     if not record.pending:
         return Known(state, record.version)
     again = [from_entry(entry) for entry in record.pending]
