@@ -41,6 +41,7 @@ STATUS_WORDS = {
     SessionStatus.SESSION_STATUS_ASSIGNED: "assigned",
     SessionStatus.SESSION_STATUS_CLOSED: "closed",
 }
+_KINDS = tuple(field.name for field in ClientFrame.DESCRIPTOR.oneofs_by_name["frame"].fields)
 _HUMAN = {"visitor": "visitor", "agent": "human", "system": "system"}
 
 
@@ -66,15 +67,23 @@ def read_json(data: str | bytes) -> ClientFrame:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid(f"this is not JSON: {str(error)[:120]}") from None
-    if isinstance(value, dict) and len(value) == 1:  # not two frames in one, which the constructor would not notice
-        try:
-            return ClientFrame(**value)  # ten times cheaper than the general reader, and as strict
-        except (TypeError, ValueError, AttributeError):
-            pass
+    if not isinstance(value, dict) or not all(isinstance(value.get(kind), dict | None) for kind in _KINDS):
+        raise Invalid('this is not a frame of parley.v1.json, which looks like {"ping": {"n": 1}}')
     try:
-        return json_format.ParseDict(value, ClientFrame(), ignore_unknown_fields=True)
+        return _read_quickly(value) or json_format.ParseDict(value, ClientFrame(), ignore_unknown_fields=True)
     except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
         raise Invalid(f"this is not a frame of parley.v1.json: {str(error)[:120]}") from None
+
+
+def _read_quickly(value: dict[str, Any]) -> ClientFrame | None:
+    """A plain frame by the constructor, ten times cheaper than the general reader; None for all that is not plain."""
+    send = value.get("send")
+    if len(value) != 1 or (send and not isinstance(send.get("media_ids", []), list)):
+        return None  # two frames in one, or a text for a list: the constructor would take both
+    try:
+        return ClientFrame(**value)
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def read_protobuf(data: bytes) -> ClientFrame:

@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+MOST = 2**32 - 1  # what a position can be
 CHANNEL = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
@@ -11,14 +12,6 @@ class Body(BaseModel):
     """What a caller sends; fields that we do not know are an error, since they are usually a slip."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=100_000)
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def only_characters(cls, value: Any) -> Any:
-        """JSON can hold half a character, which nothing behind us can store."""
-        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError("holds half of a character (a lone surrogate); send whole ones")
-        return value
 
 
 class VisitorTokenIn(Body):

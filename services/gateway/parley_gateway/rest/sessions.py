@@ -28,7 +28,7 @@ from parley_gateway.realtime.frames import STATUS_WORDS, event_value, rfc3339, s
 from parley_gateway.rest.envelope import Envelope, answer
 from parley_gateway.rest.guard import Caller, any_caller, key_caller, may_read
 from parley_gateway.rest.messages import pictures
-from parley_gateway.rest.models import AgentIn, AgentMessageIn, EventPage, MessageOut, SessionOut, SessionPage
+from parley_gateway.rest.models import MOST, AgentIn, AgentMessageIn, EventPage, MessageOut, SessionOut, SessionPage
 
 CALL_SECONDS = 5.0
 READERS = ("agent", "operate")
@@ -67,8 +67,8 @@ def router(desk: Desk) -> APIRouter:
     async def session_messages(
         session_id: str,
         request: Request,
-        after_seq: Annotated[int, Query(ge=0)] = 0,
-        before_seq: Annotated[int, Query(ge=0)] = 0,
+        after_seq: Annotated[int, Query(ge=0, le=MOST)] = 0,
+        before_seq: Annotated[int, Query(ge=0, le=MOST)] = 0,
         limit: Annotated[int, Query(ge=1, le=300)] = 100,
     ) -> JSONResponse:
         """What was said, oldest first; with `before_seq`, the page that ends before it."""
