@@ -28,6 +28,7 @@ from parley.service.health import Health, serve_health
 from parley.service.spans import tracing_for
 from parley.telemetry import Log, configure_logging
 
+SWITCH_SECONDS = 0.0005
 READY_DELAY = 0.2  # seconds between "not ready" and the first refusal, so that load balancers hear of it
 # What answers questions starts first and ends last; who takes messages in starts last and ends first.
 START_ORDER = ("knowledge", "media", "session-router", "ai-engine")
@@ -193,6 +194,9 @@ def _stop_event() -> asyncio.Event:
 def run(services: Sequence[Service[Any]], settings: PlaceSettings, announce: Callable[[], None] | None = None) -> int:
     """Run services in this process, on uvloop where there is one."""
     configure_logging(settings.log_level)
+    # A database's writer thread takes the interpreter back after every statement; at Python's 5 ms it would wait that
+    # long each time the event loop is busy, and every commit with it.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(run_services(services, settings, announce))
