@@ -3,8 +3,16 @@
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 MOST = 2**32 - 1  # what a position can be
+MESSAGE: JsonDict = {
+    "channel": "wechat",
+    "external_message_id": "wx-24536",
+    "sender": {"external_id": "wxid_wang", "name": "王小明", "locale": "zh-CN"},
+    "text": "多久可以退货？",
+    "sent_at": "2026-11-20T10:00:00+08:00",
+}
 CHANNEL = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
@@ -16,6 +24,8 @@ class Body(BaseModel):
 
 class VisitorTokenIn(Body):
     """A page asks for its visitor's token."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"site_key": "demo"}]})
 
     site_key: str = Field(min_length=1, max_length=200)
     returning: str = Field("", max_length=4096, description="an earlier token, expired or not: keeps its session")
@@ -40,6 +50,8 @@ class SenderIn(Body):
 class MessageIn(Body):
     """One inbound message of a channel."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [MESSAGE]})
+
     channel: str = Field(pattern=CHANNEL, description="the channel's name, such as wechat")
     external_message_id: str = Field(min_length=1, max_length=128, description="the same when it is sent again")
     sender: SenderIn
@@ -61,6 +73,10 @@ class MessageOut(BaseModel):
 class AgentMessageIn(Body):
     """What an agent writes in a session that they hold."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "您好，我来为您处理。", "client_msg_id": "a-1"}]}
+    )
+
     text: str = ""
     media_id: str = Field("", max_length=100, description="of a picture uploaded before, by POST /v1/media")
     client_msg_id: str = Field(
@@ -70,6 +86,8 @@ class AgentMessageIn(Body):
 
 class AgentIn(Body):
     """Who takes over or hands back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "李娜"}]})
 
     name: str = Field("", max_length=80, description="as the visitor sees it; the key's name when empty")
 

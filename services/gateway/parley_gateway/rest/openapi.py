@@ -1,5 +1,6 @@
 """What `/v1/openapi.json` says: every call, every answer, every error, and who may ask."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -61,6 +62,7 @@ TRACE_HEADERS = {
     "X-Trace-ID": {"schema": {"type": "string"}, "description": "names this call in traces and logs"},
     "traceparent": {"schema": {"type": "string"}, "description": "the same, as W3C Trace Context"},
 }
+_TRACED = {name: {"$ref": f"#/components/headers/{name}"} for name in TRACE_HEADERS}
 
 
 def describe(app: FastAPI) -> None:
@@ -76,6 +78,8 @@ def _made(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         schemas["ErrorEnvelope"] = ErrorEnvelope.model_json_schema()
         made["components"]["securitySchemes"] = SECURITY
+        made["components"]["headers"] = TRACE_HEADERS
+        made["components"]["responses"] = {_name(status): _refused(status) for status in WORDS}
         made["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
         made["servers"] = [{"url": "/"}]
         for path, calls in made["paths"].items():
@@ -92,10 +96,10 @@ def _complete(method: str, path: str, call: dict[str, Any]) -> None:
     call["operationId"] = call["operationId"].partition("_v1_")[0]
     call["security"] = security
     call["responses"].pop("422", None)
-    for status in _errors(method, security, own):
-        call["responses"][str(status)] = _refused(status)
     for answer in call["responses"].values():
-        answer["headers"] = TRACE_HEADERS
+        answer["headers"] = _TRACED
+    for status in _errors(method, security, own):
+        call["responses"][str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
 
 
 def _errors(method: str, security: list[Any], own: tuple[int, ...]) -> list[int]:
@@ -108,7 +112,12 @@ def _errors(method: str, security: list[Any], own: tuple[int, ...]) -> list[int]
 def _refused(status: int) -> dict[str, Any]:
     example = {"code": status, "data": None, "message": WORDS[status], "trace_id": "0af7651916cd43dd8448eb211c80319c"}
     schema = {"$ref": "#/components/schemas/ErrorEnvelope"}
-    return {"description": WORDS[status], "content": {"application/json": {"schema": schema, "example": example}}}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"description": WORDS[status], "headers": _TRACED, "content": content}
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.replace(" ", "")
 
 
 def _probe(path: str, words: str) -> dict[str, Any]:
