@@ -25,6 +25,7 @@ class Deps:
     store: SessionStore
     access: AccessStore
     rules: Rules
+    cached: int  # sessions of one shard that are kept at hand
 
 
 @asynccontextmanager
@@ -36,7 +37,8 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         await store.check_shards(ctx.settings.shards)
         if ctx.settings.demo:
             await ensure_demo(Access(access, ctx.clock), ctx.settings.home)
-        yield Deps(store, access, Rules(settings.turn_seconds, settings.idle_seconds, settings.engine_group))
+        rules = Rules(settings.turn_seconds, settings.idle_seconds, settings.engine_group)
+        yield Deps(store, access, rules, max(1, settings.cached_sessions // ctx.settings.shards))
 
 
 service = Service("session-router", Deps, opens=open_deps)
@@ -45,7 +47,9 @@ service = Service("session-router", Deps, opens=open_deps)
 @service.runs
 async def own_shards(ctx: Context[Deps]) -> None:
     """Every replica stands in line for every shard; the broker says who is first."""
-    workers = [ShardWorker(ctx, ctx.deps.store, shard, ctx.deps.rules) for shard in range(ctx.settings.shards)]
+    deps = ctx.deps
+    shards = range(ctx.settings.shards)
+    workers = [ShardWorker(ctx, deps.store, shard, deps.rules, cached=deps.cached) for shard in shards]
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())
