@@ -4,7 +4,7 @@ They are counted beside the words themselves, in documents and in questions alik
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,7 +14,6 @@ from parley_knowledge.index.tokens import normalised, terms
 from parley_knowledge.text import CJK
 
 MARK: Final = "§"  # begins every concept's token; no word of a text does
-LONGEST: Final = 5  # words of an English phrase
 _CJK = re.compile(f"[{CJK}]")
 
 
@@ -24,16 +23,31 @@ class Thesaurus:
 
     chinese: Mapping[str, str]  # as written
     english: Mapping[tuple[str, ...], str]  # as stemmed terms
-    pattern: re.Pattern[str]  # of all Chinese names
+    # Where a name may begin, and the lengths of those that do, longest first. Most positions end here: one pattern of
+    # all the names would try hundreds of them at each.
+    chinese_begins: Mapping[str, tuple[int, ...]]
+    english_begins: Mapping[str, tuple[int, ...]]
 
-    def concepts(self, text: str) -> list[str]:
-        """All that a text names."""
-        chinese, left = self.chinese_in(normalised(text))
-        return [*chinese, *self.english_in(terms(left))[0]]
+    def concepts(self, text: str, words: Sequence[str] | None = None) -> list[str]:
+        """All that a text names. `words` are its terms, for those who have them already."""
+        chinese, _ = self.chinese_in(normalised(text))
+        return [*chinese, *self.english_in(terms(text) if words is None else words)[0]]
 
     def chinese_in(self, text: str) -> tuple[list[str], str]:
         """Concepts that normalised text names in Chinese, and the text without these names."""
-        return [self.chinese[name] for name in self.pattern.findall(text)], self.pattern.sub(" ", text)
+        found: list[str] = []
+        rest: list[str] = []
+        done = position = 0
+        while position < len(text):
+            if lengths := self.chinese_begins.get(text[position]):
+                name = next((n for n in lengths if text[position : position + n] in self.chinese), 0)
+                if name:
+                    found.append(self.chinese[text[position : position + name]])
+                    rest.append(text[done:position])
+                    done = position = position + name
+                    continue
+            position += 1
+        return found, " ".join([*rest, text[done:]])
 
     def english_in(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Concepts that a row of terms names in English, and the terms that name none."""
@@ -41,18 +55,15 @@ class Thesaurus:
         rest: list[str] = []
         position = 0
         while position < len(words):
-            length = self._name_at(words, position)
-            if length:
-                found.append(self.english[tuple(words[position : position + length])])
-            else:
-                rest.append(words[position])
-            position += length or 1
+            if lengths := self.english_begins.get(words[position]):
+                name = next((n for n in lengths if tuple(words[position : position + n]) in self.english), 0)
+                if name:
+                    found.append(self.english[tuple(words[position : position + name])])
+                    position += name
+                    continue
+            rest.append(words[position])
+            position += 1
         return found, rest
-
-    def _name_at(self, words: Sequence[str], position: int) -> int:
-        """How many terms from here on are a name; 0 when none begins here."""
-        lengths = range(min(LONGEST, len(words) - position), 0, -1)
-        return next((n for n in lengths if tuple(words[position : position + n]) in self.english), 0)
 
 
 def read_thesaurus(text: str) -> Thesaurus:
@@ -66,8 +77,14 @@ def read_thesaurus(text: str) -> Thesaurus:
                 chinese.setdefault(normalised(name), MARK + names[0])
             else:
                 english.setdefault(tuple(terms(name)), MARK + names[0])
-    longest_first = sorted(chinese, key=len, reverse=True)
-    return Thesaurus(chinese, english, re.compile("|".join(map(re.escape, longest_first)) or r"(?!)"))
+    return Thesaurus(chinese, english, _begins(chinese), _begins(english))
+
+
+def _begins(names: Iterable[Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    lengths: dict[str, set[int]] = {}
+    for name in names:
+        lengths.setdefault(name[0], set()).add(len(name))
+    return {first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}
 
 
 @cache
@@ -78,4 +95,5 @@ def thesaurus() -> Thesaurus:
 
 def indexed_terms(text: str) -> list[str]:
     """What is counted of a passage: its words and its concepts."""
-    return [*terms(text), *thesaurus().concepts(text)]
+    words = terms(text)
+    return [*words, *thesaurus().concepts(text, words)]

@@ -1,8 +1,9 @@
 """The sentences of a passage that answer best: what an extractive reply says."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -51,7 +52,8 @@ def plain(text: str) -> str:
     return "\n".join(line.removeprefix(HEADING) for line in text.split("\n"))
 
 
-def _sentences(text: str) -> list[_Sentence]:
+@lru_cache(maxsize=256)  # passages: some are asked for again and again
+def _sentences(text: str) -> tuple[_Sentence, ...]:
     found: list[_Sentence] = []
     heading: frozenset[str] = frozenset()
     paragraph = 0
@@ -62,21 +64,21 @@ def _sentences(text: str) -> list[_Sentence]:
             paragraph += 1
             continue
         found.extend(_Sentence(s, paragraph, frozenset(indexed_terms(s)), heading) for s in sentences(line))
-    return found
+    return tuple(found)
 
 
-def _covered(window: list[_Sentence], weights: Mapping[str, float]) -> float:
+def _covered(window: Sequence[_Sentence], weights: Mapping[str, float]) -> float:
     return sum(weight for term, weight in weights.items() if any(term in s.terms for s in window))
 
 
-def _worth(window: list[_Sentence], weights: Mapping[str, float], total: float) -> float:
+def _worth(window: Sequence[_Sentence], weights: Mapping[str, float], total: float) -> float:
     above = sum(w for t, w in weights.items() if t in window[0].heading and not any(t in s.terms for s in window))
     split = sum(one.paragraph != other.paragraph for one, other in pairwise(window))
     share = (_covered(window, weights) + HEADING_WEIGHT * above) / total
     return share - LENGTH_COST * (len(window) - 1 + split)
 
 
-def _extended(found: list[_Sentence], begin: int, end: int) -> int:
+def _extended(found: Sequence[_Sentence], begin: int, end: int) -> int:
     """Where the quote ends: with what a colon announces, and not before it is long enough to be understood."""
     length = sum(units(s.text) for s in found[begin:end])
     announced = False
@@ -95,7 +97,7 @@ def _is_item(sentence: _Sentence) -> bool:
     return bool(_ITEM.match(sentence.text))
 
 
-def _rendered(window: list[_Sentence]) -> str:
+def _rendered(window: Sequence[_Sentence]) -> str:
     lines: list[list[str]] = []
     for before, sentence in zip([None, *window], window, strict=False):
         if before is None or before.paragraph != sentence.paragraph or _is_item(sentence):
