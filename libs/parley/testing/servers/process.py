@@ -92,6 +92,13 @@ class ServerProcess:
         return self._log.read_text(errors="replace")[-2000:]
 
 
+def ours(process: ServerProcess | None, url: str) -> ServerProcess:
+    """The process of a private server. Raises ParleyError for one that the tester gave: it is not ours to break."""
+    if process is None:
+        raise ParleyError(f"the server at {url} was given; only a private one may be stopped, killed or frozen")
+    return process
+
+
 def _dies_with_us() -> list[str]:
     """A prefix that has the kernel end the server when the test run is killed."""
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []

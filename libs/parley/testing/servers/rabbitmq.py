@@ -57,7 +57,7 @@ class RabbitMQ:
         """One call of the management API, `path` below `/api`. Raises httpx.HTTPStatusError when it is refused."""
         # A client per call: the tests of one run have an event loop each, a kept connection belongs to one of them.
         credentials = (self._user, self._password)
-        async with httpx.AsyncClient(auth=credentials, timeout=30, trust_env=False, verify=False) as client:
+        async with httpx.AsyncClient(auth=credentials, timeout=30, trust_env=False) as client:
             response = await client.request(method, f"{self._management_url}/api{path}", json=body)
         response.raise_for_status()
         return response

@@ -7,16 +7,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from parley.testing.servers.ports import answers, free_port
-from parley.testing.servers.process import ServerMissing, ServerProcess
+from parley.testing.servers.process import ServerMissing, ServerProcess, ours
 from parley.testing.servers.settings import GivenServers
 
 
 class Redis:
-    """A Redis: its address and, when it is a private one, its process."""
+    """A Redis: its address and its process."""
 
     def __init__(self, url: str, process: ServerProcess | None = None) -> None:
         self.url = url
-        self.process = process
+        self._process = process
+
+    @property
+    def process(self) -> ServerProcess:
+        """The private server's process. Raises ParleyError for a given one."""
+        return ours(self._process, self.url)
 
 
 @asynccontextmanager

@@ -9,16 +9,21 @@ from pathlib import Path
 
 from parley.testing.servers.mongodb.build import MAIN, class_path, java
 from parley.testing.servers.ports import answers, free_port
-from parley.testing.servers.process import ServerProcess
+from parley.testing.servers.process import ServerProcess, ours
 from parley.testing.servers.settings import GivenServers
 
 
 class MongoDB:
-    """A server: its address without a database name and, when it is a private one, its process."""
+    """A server: its address without a database name, and its process."""
 
     def __init__(self, url: str, process: ServerProcess | None = None) -> None:
         self.url = url
-        self.process = process
+        self._process = process
+
+    @property
+    def process(self) -> ServerProcess:
+        """The private server's process. Raises ParleyError for a given one."""
+        return ours(self._process, self.url)
 
     def database(self, name: str) -> str:
         """The URL of one database."""
