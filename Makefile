@@ -94,6 +94,8 @@ lock: $(VENV)/.tools ## resolve the dependencies again, with hashes and without 
 		--extra dev pyproject.toml -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra all -c requirements/dev.txt pyproject.toml -o requirements/all.txt
+	@echo 'hatchling>=1.25' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-index-url - -o requirements/build.txt
 
 clean: ## remove what was installed and built; data under var/ stays
 	rm -rf $(VENV) .servers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
