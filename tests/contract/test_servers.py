@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aio_pika
 import pytest
-from aio_pika.abc import Arguments
+from pamqp.common import Arguments
 from pymongo import AsyncMongoClient
 
 from parley.core import ParleyError
