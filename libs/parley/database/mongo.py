@@ -8,11 +8,18 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import WriteConcern, errors
 from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from parley.core import SettingsError, Unavailable, redact
 
 SELECTION_MS = 5_000
 SOCKET_MS = 10_000
+LIMITS = {
+    "serverSelectionTimeoutMS": SELECTION_MS,
+    "connectTimeoutMS": SELECTION_MS,
+    "socketTimeoutMS": SOCKET_MS,
+    "waitQueueTimeoutMS": SOCKET_MS,
+}  # unless the URL names its own
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=SOCKET_MS)
 _GONE = (errors.ConnectionFailure, errors.WTimeoutError, errors.ExecutionTimeout, errors.WaitQueueTimeoutError)
 
@@ -71,15 +78,9 @@ def reachable() -> Iterator[None]:
 async def open_mongo(url: str) -> AsyncIterator[MongoDatabase]:
     """Open `mongodb://host/database` (database `parley` by default). Raises SettingsError, or Unavailable at once."""
     try:
-        client: Any = AsyncIOMotorClient(
-            url,
-            serverSelectionTimeoutMS=SELECTION_MS,
-            connectTimeoutMS=SELECTION_MS,
-            socketTimeoutMS=SOCKET_MS,
-            waitQueueTimeoutMS=SOCKET_MS,
-            appname="parley",
-            tz_aware=True,
-        )
+        chosen = {name.lower() for name in parse_uri(url)["options"]}
+        limits: dict[str, Any] = {name: limit for name, limit in LIMITS.items() if name.lower() not in chosen}
+        client: Any = AsyncIOMotorClient(url, appname="parley", tz_aware=True, **limits)
         name = client.get_default_database("parley").name
     except (PyMongoError, ValueError) as error:
         raise SettingsError(

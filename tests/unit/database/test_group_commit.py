@@ -45,7 +45,12 @@ class Held:
 
     async def __aenter__(self) -> None:
         busy = threading.Event()
-        self._task = asyncio.create_task(self._database.write(lambda _: (busy.set(), self._free.wait(5))))
+
+        def hold(_: sqlite3.Connection) -> bool:
+            busy.set()
+            return self._free.wait(5)
+
+        self._task = asyncio.create_task(self._database.write(hold))
         await asyncio.to_thread(busy.wait, 5)
 
     async def __aexit__(self, *_: object) -> None:
