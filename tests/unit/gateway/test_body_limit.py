@@ -37,15 +37,17 @@ async def asked(
     headers: list[tuple[bytes, bytes]] | None = None,
     seconds: float = 5,
     endless: bool = False,
+    parts_left: list[bytes] | None = None,
 ) -> tuple[int, Any]:
     sent: list[dict[str, Any]] = []
-    waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
-    if not endless:
-        waiting.append({"type": "http.request", "body": b"", "more_body": False})
+    waiting = list(parts) if parts_left is None else parts_left
+    ended = iter([] if endless else [True])
 
     async def receive() -> dict[str, Any]:
         if waiting:
-            return waiting.pop(0)
+            return {"type": "http.request", "body": waiting.pop(0), "more_body": True}
+        if next(ended, False):
+            return {"type": "http.request", "body": b"", "more_body": False}
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -70,7 +72,28 @@ async def test_a_body_that_says_nothing_of_its_size_is_cut_off(app: App) -> None
 
 async def test_a_body_that_says_that_it_is_too_large_is_not_read_at_all() -> None:
     declared = [(b"content-length", str(JSON_BYTES + 1).encode())]
-    assert (await asked(reading, headers=declared, endless=True))[0] == 413
+    assert (await asked(reading, headers=declared, endless=True, seconds=0.01))[0] == 413
+    for more in ([(b"expect", b"100-continue")], [(b"content-length", b"99999999999")]):
+        assert (await asked(reading, b"x", headers=[*more, *declared], endless=True))[0] == 413
+
+
+async def test_a_client_that_is_refused_while_it_sends_is_heard_out_so_that_it_hears_the_answer() -> None:
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    for app, parts, declared in ((refusing, 9, 900_000), (reading, 20, 2_000_000), (reading, 20, 0)):
+        left = [b"x" * 100_000] * parts
+        headers = [(b"content-length", str(declared).encode())] if declared else []
+        status, _ = await asked(app, headers=headers, parts_left=left, path="/v1/media")
+        assert status == (401 if app is refusing else 413)
+        assert left == []
+
+
+async def test_but_not_for_ever() -> None:
+    left = [b"x" * 1_000_000] * 40
+    assert (await asked(reading, parts_left=left))[0] == 413
+    assert len(left) > 20
 
 
 async def test_a_body_that_lies_about_its_size_is_cut_off() -> None:

@@ -1,4 +1,8 @@
-"""No request body larger or slower than it may be: refused by what it says, and cut off by what it does."""
+"""No request body larger or slower than it may be: refused by what it says, and cut off by what it does.
+
+A client that is answered while it still sends would see a broken connection instead of the answer, so what it sends is
+read on and thrown away for a while first.
+"""
 
 import asyncio
 import contextlib
@@ -15,6 +19,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 FORM_BYTES = 16_384  # what a form may weigh besides its file
 JSON_BYTES = 512 * 1024
 BODY_SECONDS = 30.0
+DISCARDED_BYTES = 16 * 1024 * 1024
+DISCARDING_SECONDS = 5.0
 UPLOADS = "/v1/media"
 
 
@@ -36,22 +42,25 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._upload if scope["path"] == UPLOADS else JSON_BYTES
-        body = _Body(receive, limit, self._seconds)
+        body = _Body(scope, receive, limit, self._seconds)
         answer = _Answer(send, body)
         if _declared(scope) > limit:
-            await _too_large(limit)(scope, receive, send)
-            return
-        with contextlib.suppress(_Refused):
-            await self._app(scope, body.receive, answer.send)
+            body.refusal = _too_large(limit)
+        else:
+            with contextlib.suppress(_Refused):
+                await self._app(scope, body.receive, answer.send)
         if body.refusal is not None and not answer.started:
+            await body.discard()
             await body.refusal(scope, receive, send)
 
 
 class _Body:
     """A body on its way in."""
 
-    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
+        self._scope = scope
         self._receive = receive
+        self._seconds = seconds
         self._limit = limit
         self._left = limit
         self._until = asyncio.get_running_loop().time() + seconds
@@ -66,6 +75,7 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
+            self._complete = True  # as far as anybody will wait for it
             self.refusal = refusal(408, "the body did not come in time; send it again", {"connection": "close"})
             raise _Refused from None
         self._left -= len(message.get("body", b""))
@@ -74,6 +84,18 @@ class _Body:
             self.refusal = _too_large(self._limit)
             raise _Refused
         return message
+
+    async def discard(self) -> None:
+        """Read what is still being sent and forget it; give up when that is too much or takes too long."""
+        left = DISCARDED_BYTES
+        if _declared(self._scope) > left or (_waits(self._scope) and self._left == self._limit):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(DISCARDING_SECONDS, self._seconds)):
+                while not self._complete and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._complete = not message.get("more_body", False)
 
 
 class _Answer:
@@ -88,13 +110,20 @@ class _Answer:
         """Send a part of it."""
         if self._body.refusal is not None and not self.started:
             return
-        self.started = True
+        if not self.started:
+            self.started = True
+            await self._body.discard()
         await self._send(message)
 
 
 def _declared(scope: Scope) -> int:
     value = next((value for key, value in scope["headers"] if key == b"content-length"), b"0")
     return int(value) if value.isdigit() else 0
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether the client asks before it sends its body, so that it sends nothing once it is refused."""
+    return any(key == b"expect" for key, _ in scope["headers"])
 
 
 def _too_large(limit: int) -> Any:
