@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,18 @@ PURE = (
 IMPURE = {"asyncio", "random", "secrets", "time", "socket", "subprocess", "threading", "os", "pathlib", "logging"}
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports_of(path: Path) -> tuple[str, ...]:
+    return tuple(_imports(tree_of(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -65,7 +76,7 @@ def test_only_settings_read_the_environment() -> None:
         and not place(path).startswith("libs/parley/testing/")
         and any(
             isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb")
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(tree_of(path))
         )
     ]
     assert not readers, f"{readers} read the environment: make it a field of a Settings class, which explains itself"
