@@ -1,0 +1,1 @@
+"""What `deploy/check.py` looks at; each module returns problems as sentences, none when all is well."""
