@@ -21,8 +21,7 @@ $(VENV)/.made:
 $(VENV)/.product: $(VENV)/.made requirements/all.txt pyproject.toml
 	@echo "installing the product (once) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/all.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . 2>/dev/null \
-		|| $(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.product requirements/dev.txt
