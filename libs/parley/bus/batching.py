@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from parley.bus.events import Event, to_envelope
-from parley.bus.queues import Route
+from parley.bus.queues import DEAD_EXCHANGE, Route
 from parley.contracts.v1 import Envelope
-from parley.core import BusUnavailable
+from parley.core import BusUnavailable, Invalid
 
 BATCH_BYTES = 256 * 1024
 EVENTS_WAITING = 20_000
 BYTES_WAITING = 64 * 1024 * 1024
+EVENT_BYTES = 4 * 1024 * 1024  # what is larger belongs in a store, with its address in the event
 
 
 @dataclass(slots=True)
@@ -42,14 +43,16 @@ class Batches:
     def __init__(self, transmit: Transmit) -> None:
         self._transmit = transmit
         self._waiting: dict[Route, deque[Outbound]] = {}
-        self._busy: set[Route] = set()
+        self._busy: dict[Route, Outbound] = {}
         self._events = 0
         self._bytes = 0
 
     def put(self, route: Route, event: Event) -> asyncio.Future[None]:
-        """Take one event. Raises BusUnavailable when too much waits already."""
+        """Take one event. Raises BusUnavailable when too much waits already, Invalid when the event is too large."""
         envelope = to_envelope(event)
         size = len(envelope.payload) + 32
+        if size > EVENT_BYTES and route.exchange != DEAD_EXCHANGE:
+            raise Invalid(f"an event of {size} bytes; {EVENT_BYTES} at most, keep large things in a store")
         if self._events >= EVENTS_WAITING or self._bytes + size > BYTES_WAITING:
             raise BusUnavailable("too many events wait for the broker; try again", retry_after=2)
         batch = self._batch_for(route, size)
@@ -71,22 +74,20 @@ class Batches:
             else:
                 batch.confirmed.set_exception(error)
                 batch.confirmed.exception()  # read once, so that a publisher who looks away raises no warning
-        self._busy.discard(batch.route)
+        self._busy.pop(batch.route, None)
         self._next(batch.route)
+
+    def open(self) -> set[asyncio.Future[None]]:
+        """What publishers still wait for."""
+        waiting = [batch for batches in self._waiting.values() for batch in batches]
+        return {batch.confirmed for batch in [*self._busy.values(), *waiting] if not batch.confirmed.done()}
 
     def close(self, error: BaseException) -> None:
         """Nothing goes out any more."""
-        for waiting in list(self._waiting.values()):
-            for batch in list(waiting):
-                if not batch.confirmed.done():
-                    batch.confirmed.set_exception(error)
-                    batch.confirmed.exception()
+        for confirmed in self.open():
+            confirmed.set_exception(error)
+            confirmed.exception()
         self._waiting.clear()
-
-    @property
-    def empty(self) -> bool:
-        """Whether everything that was put has been done with."""
-        return self._events == 0
 
     def _batch_for(self, route: Route, size: int) -> Outbound:
         waiting = self._waiting.get(route)
@@ -105,5 +106,5 @@ class Batches:
         batch = waiting.popleft()
         if not waiting:
             del self._waiting[route]
-        self._busy.add(route)
+        self._busy[route] = batch
         self._transmit(batch)

@@ -5,227 +5,23 @@ Everything with one URL meets in one broker. Events are carried as bytes, so nob
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
-
+from parley.bus.adapters.memory_queue import MemoryBroker, MemoryMessage, MemoryReader
 from parley.bus.batching import Batches, Outbound
 from parley.bus.dead_letters import letter_of
-from parley.bus.events import Event, from_envelope
-from parley.bus.port import Delivery, Features, OnDeliveries, ParkedLetter, Subscription
-from parley.bus.queues import DEAD, DEAD_EXCHANGE, Kind, Queue, Route
+from parley.bus.events import Event
+from parley.bus.port import Features, OnDeliveries, ParkedLetter, Subscription
+from parley.bus.queues import DEAD, Kind, Queue, Route
 from parley.bus.stamping import stamp
-from parley.bus.topics import matches
-from parley.contracts.v1 import DeadLetter, Envelope
-from parley.core import BusUnavailable, Unroutable
+from parley.contracts.v1 import DeadLetter
+from parley.core import BusUnavailable, Conflict, Unroutable
 
 FULL_PAUSE = 0.02  # seconds before a refused batch is offered again
-SPLIT_FROM = 2  # deliveries of a batch before it is split into single events
+CLOSE_SECONDS = 0.5  # for what is published to be taken
 
-
-@dataclass(slots=True)
-class _Message:
-    """One batch in a queue."""
-
-    route: Route
-    envelopes: list[Envelope]
-    redelivered: int = 0
-    cause: str = ""
-    source: str = ""
-
-
-@dataclass(slots=True)
-class _Held:
-    """One batch in a reader's hand."""
-
-    message: _Message
-    open: set[int]
-
-
-class MemoryDelivery:
-    """One event of a batch."""
-
-    __slots__ = ("_envelope", "_held", "_index", "_reader", "event", "problem", "received_at", "redelivered", "route")
-
-    def __init__(self, reader: "_Reader", held: _Held, index: int) -> None:
-        self._reader = reader
-        self._held = held
-        self._index = index
-        self._envelope = held.message.envelopes[index]
-        self.route = held.message.route
-        self.redelivered = held.message.redelivered
-        self.received_at = time.time()
-        self.event: Event | None = None
-        self.problem = ""
-        try:
-            self.event = from_envelope(self._envelope)
-        except KeyError:
-            self.problem = f"this release knows no event {self._envelope.type}"
-        except DecodeError as error:
-            self.problem = f"unreadable {self._envelope.type}: {error}"
-
-    @property
-    def raw(self) -> bytes:
-        """The bytes as they came."""
-        return self._envelope.SerializeToString()
-
-    def settle(self) -> None:
-        """Done with it."""
-        self._reader.settle(self._held, self._index)
-
-
-class _Reader:
-    """One open subscription."""
-
-    def __init__(self, queue: "_MemoryQueue", take: OnDeliveries, prefetch: int) -> None:
-        self._queue = queue
-        self._take = take
-        self._prefetch = prefetch
-        self._paused = False
-        self._closed = False
-        self.held: list[_Held] = []
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def consuming(self) -> bool:
-        """Whether more would be delivered to it."""
-        return not (self._paused or self._closed)
-
-    @property
-    def hungry(self) -> bool:
-        """Whether it may have another batch now."""
-        return self.consuming and len(self.held) < self._prefetch
-
-    def pause(self) -> None:
-        """No more deliveries."""
-        self._paused = True
-
-    def give(self, message: _Message) -> None:
-        """Hand over one batch."""
-        held = _Held(message, set(range(len(message.envelopes))))
-        self.held.append(held)
-        deliveries: list[Delivery] = [MemoryDelivery(self, held, n) for n in range(len(message.envelopes))]
-        self._take(deliveries)
-
-    def settle(self, held: _Held, index: int) -> None:
-        """One event is done; its batch goes when all of its events are."""
-        held.open.discard(index)
-        if not held.open and held in self.held and not self._closed:
-            self.held.remove(held)
-            self._queue.wake()
-
-    def close(self) -> list[_Message]:
-        """What is unsettled, oldest first."""
-        self._closed = True
-        back = [held.message for held in self.held]
-        self.held.clear()
-        if not self.lost.done():
-            self.lost.cancel()
-        return back
-
-
-class _MemoryQueue:
-    """One queue: waiting batches and their readers."""
-
-    def __init__(self, broker: "_Broker", spec: Queue[Event]) -> None:
-        self.spec = spec
-        self.waiting: deque[_Message] = deque()
-        self._broker = broker
-        self._readers: list[_Reader] = []
-        self._turn = 0
-        self._woken = False
-
-    @property
-    def full(self) -> bool:
-        """Whether a publish is refused. PRIVATE queues drop their oldest instead."""
-        return self.spec.kind is not Kind.PRIVATE and len(self.waiting) >= self.spec.max_length
-
-    def put(self, message: _Message) -> None:
-        """Append one batch."""
-        self.waiting.append(message)
-        if self.spec.kind is Kind.PRIVATE and len(self.waiting) > self.spec.max_length:
-            self.waiting.popleft()
-        self.wake()
-
-    def attach(self, reader: _Reader) -> None:
-        """Begin to read."""
-        self._readers.append(reader)
-        self.wake()
-
-    def detach(self, reader: _Reader) -> None:
-        """Stop reading; what is unsettled goes back to the head, in order."""
-        self._readers.remove(reader)
-        for message in reversed(reader.close()):
-            self._give_back(message)
-        self.wake()
-
-    def wake(self) -> None:
-        """Deliver soon: at the next turn of the loop, so that publishers never run readers' code."""
-        if not self._woken:
-            self._woken = True
-            asyncio.get_running_loop().call_soon(self._deliver)
-
-    def _deliver(self) -> None:
-        self._woken = False
-        while self.waiting and (reader := self._next_reader()) is not None:
-            reader.give(self.waiting.popleft())
-
-    def _next_reader(self) -> _Reader | None:
-        if self.spec.kind is Kind.SHARD:
-            # The first subscriber is the active one until it closes, hungry or not: order depends on it.
-            first = self._readers[0] if self._readers else None
-            return first if first is not None and first.hungry else None
-        for step in range(len(self._readers)):
-            reader = self._readers[(self._turn + step) % len(self._readers)]
-            if reader.hungry:
-                self._turn = (self._turn + step + 1) % len(self._readers)
-                return reader
-        return None
-
-    def _give_back(self, message: _Message) -> None:
-        message.redelivered += 1
-        if message.redelivered > self.spec.delivery_limit and self.spec.kind is not Kind.DEAD:
-            self._broker.bury(message, self.spec)
-        elif message.redelivered >= SPLIT_FROM and len(message.envelopes) > 1:
-            singles = [_Message(message.route, [envelope], message.redelivered) for envelope in message.envelopes]
-            self.waiting.extendleft(reversed(singles))
-        else:
-            self.waiting.appendleft(message)
-
-
-@dataclass
-class _Broker:
-    """All queues of one URL."""
-
-    queues: dict[str, _MemoryQueue] = field(default_factory=dict)
-    users: int = 0
-
-    def declare(self, spec: Queue[Event]) -> bool:
-        """Make a queue; False when it is there."""
-        if spec.name in self.queues:
-            return False
-        self.queues[spec.name] = _MemoryQueue(self, spec)
-        return True
-
-    def takers(self, route: Route) -> list[_MemoryQueue]:
-        """The queues that a route leads to."""
-        return [
-            queue
-            for queue in self.queues.values()
-            if any(b.exchange == route.exchange and matches(b.key, route.key) for b in queue.spec.bindings)
-        ]
-
-    def bury(self, message: _Message, spec: Queue[Event]) -> None:
-        """The delivery limit is reached: to the dead letters, with the cause."""
-        letter = _Message(message.route, message.envelopes, 0, f"delivery limit {spec.delivery_limit}", spec.name)
-        for queue in self.takers(Route(DEAD_EXCHANGE, message.route.key)):
-            queue.put(letter)
-
-
-_brokers: dict[str, _Broker] = {}
+_brokers: dict[str, MemoryBroker] = {}
 
 
 class MemoryBus:
@@ -233,7 +29,7 @@ class MemoryBus:
 
     features = Features(durable=False, ordered_by_key=True, survives_restart=False)
 
-    def __init__(self, broker: _Broker, producer: str) -> None:
+    def __init__(self, broker: MemoryBroker, producer: str) -> None:
         self._broker = broker
         self._producer = producer
         self._batches = Batches(self._transmit)
@@ -264,12 +60,12 @@ class MemoryBus:
         self, queue: Queue[Event], on_deliveries: OnDeliveries, *, prefetch: int = 64
     ) -> AsyncIterator[Subscription]:
         """See the port. Raises Unroutable for a queue that nobody has declared."""
-        if queue.kind is Kind.PRIVATE:
-            self._broker.declare(queue)
+        if queue.kind is Kind.PRIVATE and not self._broker.declare(queue):
+            raise Conflict(f"queue {queue.name} is private to another reader")
         found = self._broker.queues.get(queue.name)
         if found is None:
             raise Unroutable(f"there is no queue {queue.name}; apply the topology first")
-        reader = _Reader(found, on_deliveries, prefetch)
+        reader = MemoryReader(found, on_deliveries, prefetch)
         found.attach(reader)
         try:
             yield reader
@@ -305,14 +101,13 @@ class MemoryBus:
 
     async def close(self) -> None:
         """What is not confirmed by now has an unknown outcome."""
-        while not self._batches.empty and self._broker.queues:
-            await asyncio.sleep(0)
-            if all(queue.full for queue in self._broker.queues.values()):
-                break
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while (confirms := self._batches.open()) and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(confirms, timeout=left)
         self._closed = True
         self._batches.close(BusUnavailable("the bus was closed first"))
 
-    def _dead(self) -> list[_Message]:
+    def _dead(self) -> list[MemoryMessage]:
         dead = self._broker.queues.get(DEAD.name)
         return list(dead.waiting) if dead else []
 
@@ -324,17 +119,15 @@ class MemoryBus:
             loop.call_later(FULL_PAUSE, self._transmit, batch)
             return
         for queue in takers:
-            queue.put(_Message(batch.route, list(batch.envelopes)))
+            queue.put(MemoryMessage(batch.route, list(batch.envelopes)))
         lost = not takers and batch.route.mandatory
         error = Unroutable(f"no queue takes {batch.route.exchange.name}:{batch.route.key}") if lost else None
         loop.call_soon(self._batches.done, batch, error)
 
 
-def _letters(message: _Message) -> list[ParkedLetter]:
+def _letters(message: MemoryMessage) -> list[ParkedLetter]:
     return [
-        letter_of(
-            envelope, route=message.route, cause=message.cause, attempts=message.redelivered, queue=message.source
-        )
+        letter_of(envelope, route=message.route, cause=message.cause, attempts=message.attempts, queue=message.source)
         for envelope in message.envelopes
     ]
 
@@ -342,7 +135,7 @@ def _letters(message: _Message) -> list[ParkedLetter]:
 @asynccontextmanager
 async def open_memory_bus(url: str, producer: str) -> AsyncIterator[MemoryBus]:
     """Join the broker of this URL; it is gone when its last user has left."""
-    broker = _brokers.setdefault(url, _Broker())
+    broker = _brokers.setdefault(url, MemoryBroker())
     broker.users += 1
     bus = MemoryBus(broker, producer)
     try:

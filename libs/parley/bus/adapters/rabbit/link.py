@@ -7,7 +7,7 @@ be acknowledged on a new one, and nothing is restored half.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -19,11 +19,23 @@ from parley.telemetry import Log, counter, names
 HEARTBEAT = 10  # seconds; a frozen worker is noticed after about three of them
 CONNECT_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+BLOCKED_SECONDS = 1.0  # between two looks at a connection that the broker does not read
+CLOSE_SECONDS = 2.0
 FAILURES = (AMQPException, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
 
 log = Log("bus")
 
-Session = Callable[[AbstractConnection], Awaitable[None]]
+
+@asynccontextmanager
+async def client_calls() -> AsyncIterator[None]:
+    """Make an error of the cancellation by which the client ends whoever waits on a channel that is closed."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionError("the channel was closed meanwhile") from None
 
 
 class Link:
@@ -35,7 +47,6 @@ class Link:
         self._producer = producer
         self._connection: AbstractConnection | None = None
         self._ready = asyncio.Event()
-        self._wanted = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -48,15 +59,26 @@ class Link:
             await self._ready.wait()
             if self._connection is not None and not self._connection.is_closed:
                 return self._connection
-            self._ready.clear()
-            self._wanted.set()
+            self._ready.clear()  # it is lost, and `keep` is about to hear of it
+
+    async def writable(self) -> AbstractConnection:
+        """The open connection, once the broker reads it: under a memory or disk alarm it does not."""
+        while True:
+            connection = await self.connection()
+            with contextlib.suppress(*FAILURES):
+                async with client_calls(), asyncio.timeout(BLOCKED_SECONDS):
+                    if connection.transport is not None:
+                        await connection.transport.connection.ready()
+                        return connection
+            await asyncio.sleep(BLOCKED_SECONDS / 10)
 
     async def keep(self) -> None:
         """Connect, wait until the connection is lost, and begin again, for ever."""
         pause = FIRST_PAUSE
         while True:
             try:
-                lost = await self._connect()
+                async with client_calls():
+                    lost = await self._connect()
                 pause = FIRST_PAUSE
                 await lost.wait()
                 counter(names.BUS_RECONNECTS, self._producer.rpartition("-")[0]).inc()
@@ -71,7 +93,7 @@ class Link:
         self._ready.clear()
         if self._connection is not None:
             with contextlib.suppress(*FAILURES):
-                async with asyncio.timeout(2):
+                async with client_calls(), asyncio.timeout(CLOSE_SECONDS):
                     await self._connection.close()
 
     async def _connect(self) -> asyncio.Event:

@@ -5,26 +5,36 @@ A publish without an answer is unknown, so the same batch is published again: it
 
 import asyncio
 import contextlib
-import itertools
 import time
-import uuid
+from dataclasses import dataclass
+from typing import Any
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractExchange, DeliveryMode
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from parley.bus.adapters.rabbit.link import FAILURES, Link, log
+from parley.bus.adapters.rabbit.frames import HEADER_EVENTS, HEADER_TRACE, properties_of
+from parley.bus.adapters.rabbit.link import FAILURES, Link, client_calls, log
 from parley.bus.batching import Batches, Outbound
 from parley.bus.events import Event
-from parley.bus.queues import Route
+from parley.bus.queues import EXCHANGES, Route
 from parley.bus.stamping import stamp
 from parley.contracts.v1 import Batch
 from parley.core import BusUnavailable, Unroutable
 from parley.telemetry import counter, histogram, names
 
 ATTEMPT_SECONDS = 15.0  # then the outcome of this attempt is unknown
+PREVIEW_SECONDS = 2.0  # for what need not arrive
 RETRY_SECONDS = 0.2
 REFUSED_SECONDS = 0.1  # after a nack: the queue is full, or its leader has just died
+CLOSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open channel and what lies under it, which publishes at a third of the cost."""
+
+    channel: AbstractChannel
+    underlay: Any  # aiormq's channel
 
 
 class Publisher:
@@ -35,14 +45,11 @@ class Publisher:
         self._producer = producer
         self._batches = Batches(self._transmit)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._channels: dict[bool, AbstractChannel] = {}
-        self._exchanges: dict[tuple[bool, str], AbstractExchange] = {}
+        self._channels: dict[bool, _Open] = {}  # by whether it confirms
         self._opening = asyncio.Lock()
         self._closed = False
-        self._life = uuid.uuid4().hex
-        self._attempts = itertools.count()
         service = producer.rpartition("-")[0]
-        self._published = {name: counter(names.EVENTS_PUBLISHED, service, name) for name in _EXCHANGES}
+        self._published = {e.name: counter(names.EVENTS_PUBLISHED, service, e.name) for e in EXCHANGES}
         self._sizes = histogram(names.BATCH_EVENTS, service)
 
     def put(self, route: Route, event: Event) -> asyncio.Future[None]:
@@ -55,8 +62,8 @@ class Publisher:
     async def close(self, seconds: float = 5.0) -> None:
         """Let what is under way be confirmed; what is not by then has an unknown outcome."""
         deadline = time.monotonic() + seconds
-        while self._tasks and time.monotonic() < deadline and self._link.connected:
-            await asyncio.wait(set(self._tasks), timeout=deadline - time.monotonic())
+        while (confirms := self._batches.open()) and self._link.connected and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(confirms, timeout=min(1.0, left))
         self._closed = True
         self._batches.close(BusUnavailable("the bus was closed first"))
         for task in list(self._tasks):
@@ -76,8 +83,8 @@ class Publisher:
             error = refused
         except asyncio.CancelledError:
             error = BusUnavailable("the bus was closed first")
-        count = len(batch.envelopes)
         if error is None:
+            count = len(batch.envelopes)
             self._published.get(batch.route.exchange.name, self._published["events"]).inc(count)
             self._sizes.observe(count)
         self._batches.done(batch, error)
@@ -86,10 +93,12 @@ class Publisher:
         """Attempt after attempt. Ends with a confirm, or with Unroutable."""
         body = Batch(events=batch.envelopes).SerializeToString()
         while True:
+            used: _Open | None = None
             try:
-                async with asyncio.timeout(ATTEMPT_SECONDS):
-                    exchange = await self._exchange(batch.route, confirmed=True)
-                    await self._publish(exchange, batch, body)
+                await self._link.writable()
+                async with client_calls(), asyncio.timeout(ATTEMPT_SECONDS):
+                    used = await self._channel(confirmed=True)
+                    await self._publish(used, batch, body)
                 return
             except PublishError:
                 route = batch.route
@@ -98,62 +107,57 @@ class Publisher:
                 await asyncio.sleep(REFUSED_SECONDS)
             except FAILURES as error:
                 log.warning("publish.unknown", key=batch.route.key, error=f"{type(error).__name__}: {error}")
-                await self._reset(confirmed=True)
+                await self._give_up(used, confirmed=True)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _once(self, batch: Outbound) -> None:
-        """A preview: sent when the broker is there, dropped when it is not."""
+        """A preview: sent when the broker is there and reads, dropped when it is not."""
         if not self._link.connected:
             raise BusUnavailable("not connected")
         body = Batch(events=batch.envelopes).SerializeToString()
+        used: _Open | None = None
         try:
-            async with asyncio.timeout(2):
-                await self._publish(await self._exchange(batch.route, confirmed=False), batch, body)
+            async with client_calls(), asyncio.timeout(PREVIEW_SECONDS):
+                await self._link.writable()
+                used = await self._channel(confirmed=False)
+                await self._publish(used, batch, body)
         except FAILURES as error:
-            await self._reset(confirmed=False)
+            await self._give_up(used, confirmed=False)
             raise BusUnavailable(f"not sent: {type(error).__name__}") from None
 
-    async def _publish(self, exchange: AbstractExchange, batch: Outbound, body: bytes) -> None:
+    async def _publish(self, used: _Open, batch: Outbound, body: bytes) -> None:
         route = batch.route
-        message = aio_pika.Message(
+        headers: dict[str, Any] = {HEADER_EVENTS: len(batch.envelopes)}
+        if batch.traceparent:
+            headers[HEADER_TRACE] = batch.traceparent
+        await used.underlay.basic_publish(
             body,
-            # Unique per attempt: returns are matched by it, and one id twice on a channel is a false success.
-            message_id=f"{self._life}.{next(self._attempts)}",
-            delivery_mode=DeliveryMode.PERSISTENT if route.durable else DeliveryMode.NOT_PERSISTENT,
-            headers={"traceparent": batch.traceparent} if batch.traceparent else {},
-            content_type="application/x-protobuf; messageType=parley.contracts.v1.Batch",
+            exchange=route.exchange.name,
+            routing_key=route.key,
+            properties=properties_of(durable=route.durable, headers=headers),
+            mandatory=route.mandatory and route.durable,
+            wait=not route.durable,  # until it is written; a confirm says more than that
         )
-        await exchange.publish(message, route.key, mandatory=route.mandatory and route.durable)
 
-    async def _exchange(self, route: Route, *, confirmed: bool) -> AbstractExchange:
-        key = (confirmed, route.exchange.name)
-        channel = self._channels.get(confirmed)
-        if channel is not None and not channel.is_closed and key in self._exchanges:
-            return self._exchanges[key]
+    async def _channel(self, *, confirmed: bool) -> _Open:
+        used = self._channels.get(confirmed)
+        if used is not None and not used.channel.is_closed:
+            return used
         async with self._opening:
-            if key not in self._exchanges or self._channels[confirmed].is_closed:
-                await self._open(key)
-            return self._exchanges[key]
+            used = self._channels.get(confirmed)
+            if used is None or used.channel.is_closed:
+                connection = await self._link.connection()
+                channel = connection.channel(publisher_confirms=confirmed, on_return_raises=confirmed)
+                await channel.initialize()
+                used = self._channels[confirmed] = _Open(channel, await channel.get_underlay_channel())
+            return used
 
-    async def _open(self, key: tuple[bool, str]) -> None:
-        confirmed, name = key
-        channel = self._channels.get(confirmed)
-        if channel is None or channel.is_closed:
-            connection = await self._link.connection()
-            channel = connection.channel(publisher_confirms=confirmed, on_return_raises=confirmed)
-            await channel.initialize()
-            self._channels[confirmed] = channel
-            self._exchanges = {k: v for k, v in self._exchanges.items() if k[0] != confirmed}
-        self._exchanges[key] = await channel.get_exchange(name, ensure=False)
-
-    async def _reset(self, *, confirmed: bool) -> None:
-        """Give up the channel: its open confirms are unknown."""
-        channel = self._channels.pop(confirmed, None)
-        self._exchanges = {k: v for k, v in self._exchanges.items() if k[0] != confirmed}
-        if channel is not None and not channel.is_closed:
+    async def _give_up(self, used: _Open | None, *, confirmed: bool) -> None:
+        """Close the channel of an attempt: its open confirms are unknown. Not a newer one that others use by now."""
+        if used is None or self._channels.get(confirmed) is not used:
+            return
+        del self._channels[confirmed]
+        if not used.channel.is_closed:
             with contextlib.suppress(*FAILURES):
-                async with asyncio.timeout(2):
-                    await channel.close()
-
-
-_EXCHANGES = ("user_to_engine", "engine_to_user", "events", "dead")
+                async with client_calls(), asyncio.timeout(CLOSE_SECONDS):
+                    await used.channel.close()
