@@ -92,9 +92,9 @@ async def measure(url: str, batch: int, seconds: float, writers: int, clear: boo
             await store.claim_shard(shard)
         until = time.perf_counter() + seconds
         cpu = time.process_time()
-        lags, *done = await asyncio.gather(
-            lag(until), *(write(store, w, batch, until, took, clear) for w in range(writers))
-        )
+        lagging = asyncio.create_task(lag(until))
+        done = await asyncio.gather(*(write(store, w, batch, until, took, clear) for w in range(writers)))
+        lags = await lagging
         cpu = time.process_time() - cpu
     rate = sum(done) / seconds
     p = statistics.quantiles(took, n=100)
