@@ -178,13 +178,13 @@ class Router:
 
 
 @asynccontextmanager
-async def a_house(folder: Path) -> AsyncIterator[House]:
-    """The bus, the store, a gateway `g1` and an engine that only listens."""
-    url = f"memory:{new_id('bus')}"
+async def a_house(folder: Path, *, bus_url: str = "", database_url: str = "") -> AsyncIterator[House]:
+    """The bus, the store, a gateway `g1` and an engine that only listens; in this process unless URLs are given."""
+    url = bus_url or f"memory:{new_id('bus')}"
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(open_bus(url, service="bench", replica="x"))
         await outside.apply_topology(durable_queues(1))
-        store = await stack.enter_async_context(open_store(f"sqlite:///{folder}/parley.db"))
+        store = await stack.enter_async_context(open_store(database_url or f"sqlite:///{folder}/parley.db"))
         house = House(url, outside, store, VirtualClock())
 
         def take(into: list[Any]) -> Callable[[list[Any]], None]:
