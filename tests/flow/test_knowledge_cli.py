@@ -1,4 +1,4 @@
-"""`knowledge-cli` as a person runs it: a process of its own, against a running service or the database itself."""
+"""`knowledge-cli`: a process of its own against a running service; within the test where no service is needed."""
 
 import asyncio
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from parley_knowledge.cli import main
 from tests.flow.knowledge_service import Knowledge, a_knowledge_service
 
 COMMAND = str(Path(sys.executable).with_name("knowledge-cli"))
@@ -37,6 +39,13 @@ async def cli(home: Path, *arguments: str | Path, **environment: str) -> Outcome
     return Outcome(process.returncode or 0, out.decode(), err.decode())
 
 
+def here(home: Path, *arguments: str | Path, **environment: str) -> Outcome:
+    """The same command without the second that a new process takes."""
+    env = {"PARLEY_HOME": str(home), "COLUMNS": "200", **environment}
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=env)
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     handbook = tmp_path / "handbook"
@@ -56,7 +65,7 @@ async def knowledge() -> AsyncIterator[Knowledge]:
         yield running
 
 
-async def test_a_folder_is_taught_asked_listed_and_removed(knowledge: Knowledge, folder: Path) -> None:
+async def test_a_folder_is_taught_asked_and_removed(knowledge: Knowledge, folder: Path) -> None:
     taught = await cli(knowledge.home, "ingest", folder)
     assert taught.code == 1, taught
     assert "2 documents in 2 passages from 3 files: 2 new, 0 changed, 0 unchanged; 2 refused, 1 left out" in taught.out
@@ -68,38 +77,38 @@ async def test_a_folder_is_taught_asked_listed_and_removed(knowledge: Knowledge,
     answer = await cli(knowledge.home, "search", "几天内可以退货", "--json")
     assert answer.code == 0, answer
     assert answer.json["passages"][0]["uri"] == "handbook/退货.md"
-    listed = await cli(knowledge.home, "list", "--json")
-    assert [d["uri"] for d in listed.json] == ["handbook/faq.json#1", "handbook/退货.md"]
     removed = await cli(knowledge.home, "remove", "handbook/退货.md", "doc_unknown")
     assert removed.code == 1
     assert removed.out == "removed handbook/退货.md\nthere is no document doc_unknown\n"
 
 
-async def test_teaching_again_changes_nothing(tmp_path: Path, folder: Path) -> None:
+def test_teaching_again_changes_nothing(tmp_path: Path, folder: Path) -> None:
     (folder / "broken.md").unlink()
     (folder / "faq.json").unlink()
     home = tmp_path / "home"
-    first = await cli(home, "ingest", folder, "--offline", "--json")
-    again = await cli(home, "ingest", folder / "退货.md", folder, "--offline", "--json", "--tenant", "demo")
+    first = here(home, "ingest", folder, "--offline", "--json")
+    again = here(home, "ingest", folder / "退货.md", folder, "--offline", "--json", "--tenant", "demo")
     assert (first.code, first.json["added"]) == (0, 1)
     assert (again.code, again.json["unchanged"]) == (0, 1)
     assert again.json["added"] == 1  # named by itself a file is another document than within its folder
 
 
-async def test_without_a_service_one_is_told_how_to_start_it(tmp_path: Path, folder: Path) -> None:
-    outcome = await cli(tmp_path, "ingest", folder)
+def test_without_a_service_one_is_told_how_to_start_it(tmp_path: Path, folder: Path) -> None:
+    outcome = here(tmp_path, "ingest", folder)
     assert outcome.code == 3
     assert "Start one with `parley run knowledge`" in outcome.err
     assert "--offline" in outcome.err
     assert "Traceback" not in outcome.err
 
 
-async def test_offline_the_database_itself_is_taught_and_searched(tmp_path: Path, folder: Path) -> None:
-    await cli(tmp_path, "ingest", folder, "--offline")
-    answer = await cli(tmp_path, "search", "几天内可以退货", "--offline")
+def test_offline_the_database_itself_is_taught_and_searched(tmp_path: Path, folder: Path) -> None:
+    here(tmp_path, "ingest", folder, "--offline")
+    answer = here(tmp_path, "search", "几天内可以退货", "--offline")
     assert answer.code == 0, answer
     assert "签收后七天内可以退货。" in answer.out
-    nothing = await cli(tmp_path, "search", "退货", "--offline", "--tenant", "另一家店")
+    listed = here(tmp_path, "list", "--offline", "--json")
+    assert [d["uri"] for d in listed.json] == ["handbook/faq.json#1", "handbook/退货.md"]
+    nothing = here(tmp_path, "search", "退货", "--offline", "--tenant", "另一家店")
     assert (nothing.code, nothing.out) == (1, "nothing is known about that\n")
 
 
@@ -118,10 +127,10 @@ async def test_what_was_taught_offline_reaches_the_running_service(knowledge: Kn
         (("list",), {"PARLEY_SHARDS": "many"}, "PARLEY_SHARDS"),
     ],
 )
-async def test_wrong_usage_ends_with_what_to_type(
+def test_wrong_usage_ends_with_what_to_type(
     tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], says: str
 ) -> None:
-    outcome = await cli(tmp_path, *arguments, **environment)
+    outcome = here(tmp_path, *arguments, **environment)
     assert outcome.code == 2, outcome
     assert says in outcome.err
     assert "Traceback" not in outcome.err

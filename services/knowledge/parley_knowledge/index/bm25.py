@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 K1: Final = 1.2
 B: Final = 0.75
 MAX_QUERY_TERMS: Final = 1024
+ROW_BITS: Final = 24  # 16 million passages
+COUNT_BITS: Final = 16  # which leaves 23 bits for 8 million terms
+MOST: Final = (1 << COUNT_BITS) - 1
 
 Vocabulary = dict[str, int]
 
@@ -33,7 +36,7 @@ def count(found: Sequence[str], vocabulary: Vocabulary) -> Counts:
     """Count the terms of a passage; new ones are added to the vocabulary. One thread at a time."""
     tally = Counter(found)
     ids = np.fromiter((vocabulary.setdefault(t, len(vocabulary)) for t in tally), np.int32, len(tally))
-    counts = np.fromiter((min(n, 65535) for n in tally.values()), np.uint16, len(tally))
+    counts = np.fromiter((min(n, MOST) for n in tally.values()), np.uint16, len(tally))
     return Counts(ids, counts, len(found))
 
 
@@ -49,19 +52,15 @@ class Bm25:
 
     def _build(self, passages: Sequence[Counts]) -> Any:
         lengths = np.array([p.length for p in passages], np.float32)
-        terms = np.concatenate([p.terms for p in passages])
-        counts = np.concatenate([p.counts for p in passages]).astype(np.float32)
-        rows = np.repeat(np.arange(len(passages), dtype=np.int32), [len(p.terms) for p in passages])
+        terms, rows, counts = _by_term(passages)
         frequency = np.bincount(terms, minlength=self._size)
         self._idf = _idf(frequency, len(passages))
         norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1e-9))
-        weights = self._idf[terms] * counts / (counts + norm[rows])
-        order = np.argsort(terms, kind="stable")
         engine = bm25s.BM25(k1=K1, b=B, method="lucene")
         engine.nonoccurrence_array = None
         engine.scores = {
-            "data": weights[order],
-            "indices": rows[order],
+            "data": self._idf[terms] * counts / (counts + norm[rows]),
+            "indices": rows,
             "indptr": np.concatenate([[0], np.cumsum(frequency)]),
             "num_docs": len(passages),
         }
@@ -94,6 +93,20 @@ class Bm25:
         """How much a term tells; one that stands nowhere tells as much as the rarest could."""
         known = self.known([term])
         return float(self._idf[known[0]]) if known else float(np.log(1 + (self.passages + 0.5) / 0.5))
+
+
+def _by_term(passages: Sequence[Counts]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Term, row and count of every entry, in the order of terms, then rows.
+
+    All three are packed into one number for that: sorting numbers is ten times faster than sorting positions.
+    """
+    packed = np.concatenate([p.terms for p in passages]).astype(np.int64) << (ROW_BITS + COUNT_BITS)
+    packed |= np.repeat(np.arange(len(passages), dtype=np.int64) << COUNT_BITS, [len(p.terms) for p in passages])
+    packed |= np.concatenate([p.counts for p in passages])
+    packed.sort()
+    terms = (packed >> (ROW_BITS + COUNT_BITS)).astype(np.int32)
+    rows = ((packed >> COUNT_BITS) & ((1 << ROW_BITS) - 1)).astype(np.int32)
+    return terms, rows, (packed & ((1 << COUNT_BITS) - 1)).astype(np.float32)
 
 
 def _idf(frequency: NDArray[np.int64], passages: int) -> NDArray[np.float32]:

@@ -37,33 +37,34 @@ class Thesaurus:
         """Concepts that normalised text names in Chinese, and the text without these names."""
         found: list[str] = []
         rest: list[str] = []
-        done = position = 0
-        while position < len(text):
-            if lengths := self.chinese_begins.get(text[position]):
-                name = next((n for n in lengths if text[position : position + n] in self.chinese), 0)
-                if name:
-                    found.append(self.chinese[text[position : position + name]])
-                    rest.append(text[done:position])
-                    done = position = position + name
-                    continue
-            position += 1
+        done = 0
+        for begin in [i for i, character in enumerate(text) if character in self.chinese_begins]:
+            if begin >= done and (length := self._chinese_at(text, begin)):
+                found.append(self.chinese[text[begin : begin + length]])
+                rest.append(text[done:begin])
+                done = begin + length
         return found, " ".join([*rest, text[done:]])
 
     def english_in(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Concepts that a row of terms names in English, and the terms that name none."""
         found: list[str] = []
         rest: list[str] = []
-        position = 0
-        while position < len(words):
-            if lengths := self.english_begins.get(words[position]):
-                name = next((n for n in lengths if tuple(words[position : position + n]) in self.english), 0)
-                if name:
-                    found.append(self.english[tuple(words[position : position + name])])
-                    position += name
-                    continue
-            rest.append(words[position])
-            position += 1
-        return found, rest
+        done = 0
+        for begin in [i for i, word in enumerate(words) if word in self.english_begins]:
+            if begin >= done and (length := self._english_at(words, begin)):
+                found.append(self.english[tuple(words[begin : begin + length])])
+                rest.extend(words[done:begin])
+                done = begin + length
+        return found, [*rest, *words[done:]]
+
+    def _chinese_at(self, text: str, begin: int) -> int:
+        """The length of the longest name that begins here; 0 for none."""
+        lengths = self.chinese_begins[text[begin]]
+        return next((n for n in lengths if text[begin : begin + n] in self.chinese), 0)
+
+    def _english_at(self, words: Sequence[str], begin: int) -> int:
+        lengths = self.english_begins[words[begin]]
+        return next((n for n in lengths if tuple(words[begin : begin + n]) in self.english), 0)
 
 
 def read_thesaurus(text: str) -> Thesaurus:
