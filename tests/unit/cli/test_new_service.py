@@ -1,9 +1,5 @@
 """`parley new-service`: a folder that runs, is tested and is registered; or a sentence that says why not."""
 
-import os
-import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,18 +11,15 @@ from parley.cli.scaffold import ServiceName, create_service
 from parley.cli.scaffold.names import LONGEST
 from parley.cli.scaffold.project import with_service
 from parley.core import Conflict, Invalid
+from tests.unit.cli.checkout import HERE, a_checkout, register, run
 
-HERE = Path(__file__).resolve().parents[3]
 PYPROJECT = (HERE / "pyproject.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what a new service touches."""
-    shutil.copy(HERE / "pyproject.toml", tmp_path)
-    (tmp_path / "libs").symlink_to(HERE / "libs")
-    shutil.copytree(HERE / "services" / "hello", tmp_path / "services" / "hello")
-    return tmp_path
+    return a_checkout(tmp_path)
 
 
 def written(root: Path) -> set[str]:
@@ -177,29 +170,3 @@ def test_a_new_service_passes_its_tests_and_is_listed(checkout: Path) -> None:
     listed = [line.split()[0] for line in run(checkout, "parley.cli", "list").splitlines() if line]
     assert "order-status" in listed
     assert "hello" in listed
-
-
-def run(root: Path, *command: str) -> str:
-    """Run a module of this environment, with the checkout's new service beside what is installed."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        check=False,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "services" / "order_status"), str(root)])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def register(root: Path) -> None:
-    """What an installation does with pyproject.toml's entry points."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    entries = project["entry-points"]["parley.services"]
-    installed = root / f"parley-{project['version']}.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: parley\nVersion: {project['version']}\n")
-    lines = [f"{name} = {target}" for name, target in entries.items()]
-    (installed / "entry_points.txt").write_text("\n".join(["[parley.services]", *lines, ""]))
