@@ -1,4 +1,4 @@
-"""A reply in the middle of being written: joined, stopped, taken over, cut off; it always ends in one stored message."""
+"""A reply in the middle of being written: joined, stopped, taken over, cut off; it ends in one stored message."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
