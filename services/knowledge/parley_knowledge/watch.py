@@ -44,25 +44,36 @@ class FolderWatch:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Look whenever the folder changes, until `stop` is set."""
+        while not stop.is_set():
+            await self.look()
+            try:
+                if await self._there():
+                    await self._listen(stop)
+            except (OSError, RuntimeError) as error:  # the system watches no more folders; looking goes on
+                self._complain("folder.unwatched", f"{error}; it is looked at every {TICK_MS // 1000} s instead")
+            await _pause(stop, TICK_MS / 1000)
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        """Look whenever we are told, until the folder is gone or `stop` is set."""
         from watchfiles import awatch  # noqa: PLC0415 - 20 MB that only those who follow a folder need
 
-        while not stop.is_set():
-            if not await self._there():
-                await self.look()
-                await _pause(stop, TICK_MS / 1000)
-                continue
-            changes = awatch(
-                self._root,
-                stop_event=stop,
-                debounce=DEBOUNCE_MS,
-                step=STEP_MS,
-                rust_timeout=TICK_MS,
-                yield_on_timeout=True,
-            )
-            async for changed in changes:
+        changes = awatch(
+            self._root,
+            stop_event=stop,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=TICK_MS,
+            yield_on_timeout=True,
+        )
+        told = asyncio.ensure_future(anext(changes, None))
+        try:
+            await asyncio.sleep(0)  # awatch listens from its first step on; what changed before is found by looking
+            await self.look()
+            while (changed := await told) is not None and await self._there():
                 await self.look(path for _, path in changed)
-                if not await self._there():
-                    break
+                told = asyncio.ensure_future(anext(changes, None))
+        finally:
+            told.cancel()
 
     async def look(self, told: Iterable[str] = ()) -> None:
         """Read what has changed since the last look (and what we are `told` of in any case), remove what is gone."""
@@ -73,7 +84,8 @@ class FolderWatch:
         if not files:  # more likely a drive that is not mounted than a desk that forgets everything
             self._complain("folder.empty", "it holds no file that can be read; its documents stay as they are")
             return
-        self._complained = ""
+        if self._complained in {"folder.missing", "folder.empty"}:
+            self._complained = ""
         try:
             await self._take(files, frozenset(told))
         except Unavailable as error:
