@@ -176,11 +176,24 @@ def test_an_animation_keeps_its_frames_and_their_time(kind: str) -> None:
         assert moving.info["duration"] == 120
 
 
+@pytest.mark.parametrize("colours", [2, 200, 255])
+def test_an_animation_of_few_colours_keeps_them_exactly(colours: int) -> None:
+    moving = [noise(40, 30).quantize(colours).convert("RGB") for _ in range(3)]
+    content = saved(moving[0], "WEBP", save_all=True, append_images=moving[1:], lossless=True)
+    _, encoded = transcode(content, "WEBP", LIMITS)
+    shown = opened(encoded[-1])
+    for number, frame in enumerate(moving):
+        shown.seek(number)
+        assert shown.convert("RGB").tobytes() == frame.tobytes()
+
+
 def test_a_transparent_animation_stays_transparent() -> None:
     shapes = [a_cutout(40, 40).rotate(30 * n) for n in range(3)]
     content = saved(shapes[0], "WEBP", save_all=True, append_images=shapes[1:], duration=80, lossless=True)
     _, encoded = transcode(content, "WEBP", LIMITS)
-    assert opened(encoded[-1]).convert("RGBA").getchannel("A").getpixel((39, 0)) == 0
+    alpha = opened(encoded[-1]).convert("RGBA").getchannel("A")
+    assert alpha.getpixel((39, 0)) == 0
+    assert alpha.getpixel((20, 39)) == 255
 
 
 @pytest.mark.parametrize(
