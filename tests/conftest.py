@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from hypothesis import settings
 from pymongo import AsyncMongoClient
 
 from parley.core import new_id
 from parley.testing.servers import MongoDB, RabbitMQ
 from parley.testing.servers import mongodb as mongodb_server
 from parley.testing.servers import rabbitmq as rabbitmq_server
+
+# The same examples every time: a test that fails fails for everybody. A machine's speed is no failure.
+settings.register_profile("parley", derandomize=True, deadline=None)
+settings.load_profile("parley")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
