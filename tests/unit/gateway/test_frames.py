@@ -221,8 +221,14 @@ def test_bytes_that_are_no_utf8_are_refused() -> None:
         read_json(b'{"send": {"text": "\xff\xfe"}}')
 
 
+_floats = st.floats(allow_nan=False, allow_infinity=False)
+_plain = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | _floats | st.text(max_size=5)
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
