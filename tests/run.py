@@ -7,8 +7,10 @@ after a failure; the exit code is 1 when anything failed.
 import re
 import subprocess
 import sys
+import threading
 import time
 
+GROUP_SECONDS = 1500  # a group that hangs is ended, as a failure; a test that hangs shows where after a third of it
 FAST = "not connected and not browser and not faults and not slow"
 GROUPS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
     "fast": [("fast", FAST, ("-n", "2", "--dist", "loadfile"))],
@@ -38,16 +40,20 @@ def main(which: str) -> int:
 
 def run(expression: str, options: tuple[str, ...]) -> dict[str, int]:
     """One pytest run, its output passed through; what it counted."""
-    command = [sys.executable, "-m", "pytest", "-m", expression, *options]
+    dump = ["-o", f"faulthandler_timeout={GROUP_SECONDS // 3}"]
+    command = [sys.executable, "-m", "pytest", "-m", expression, *dump, *options]
     counts = {"passed": 0, "failed": 0}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
+        limit = threading.Timer(GROUP_SECONDS, process.kill)
+        limit.start()
         for line in process.stdout:
             sys.stdout.write(line)
             if re.search(r"\bin [\d.]+s", line):
                 counts = counted(line)
-    if process.returncode not in (0, 5) and not counts["failed"]:
-        counts["failed"] = 1  # pytest itself ended badly, before or between tests
+        limit.cancel()
+    if process.returncode and not counts["failed"]:
+        counts["failed"] = 1  # pytest itself ended badly, before or between tests, or found none to run
     return counts
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need besides Python: RabbitMQ, Java and Maven (MongoDB protocol), Chromium with a Chinese font, a C compiler.
+# What the tests need besides Python: RabbitMQ, Redis, Java and Maven (MongoDB protocol), Chromium with a Chinese font, a C compiler.
 # Quick when all is there. What it cannot have it names, and fails.
 set -eu
 missing=""
@@ -7,6 +7,7 @@ need() { # command package...
     command -v "$1" >/dev/null 2>&1 || { shift; missing="$missing $*"; }
 }
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || need rabbitmq-server rabbitmq-server
+need redis-server redis-server
 need java default-jdk-headless
 need javac default-jdk-headless
 need mvn maven
