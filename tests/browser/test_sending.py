@@ -87,7 +87,7 @@ async def test_a_refused_message_is_kept_says_why_and_can_be_sent_again(visitor:
 
 
 async def test_a_refused_message_can_be_discarded(visitor: Visitor, server: StandIn) -> None:
-    server.refuse = [{"code": "too_large", "message": "too long"}]
+    server.refuse = [{"code": "too_long", "message": "too long"}]
     await visitor.write("Too long, they say")
     await visitor.page.get_by_role("button", name="Discard").click()
     await expect(visitor.own).to_have_count(0)

@@ -114,7 +114,7 @@ async def test_a_gateway_that_was_forgotten_makes_itself_known_again(house: Hous
             await asyncio.to_thread(node.ctl, "close_all_connections", "test")
             await asyncio.to_thread(_take_over_and_speak, second, session)
             house.processes["gateway"].send_signal(signal.SIGCONT)
-            assert (await visitor.until("event.session", seconds=30))["status"] == "assigned"
+            assert (await visitor.until("event.session", seconds=15))["status"] == "assigned"
             assert (await visitor.until("event.message", seconds=30))["text"] == "我在。"
     finally:
         house.processes["gateway"].send_signal(signal.SIGCONT)

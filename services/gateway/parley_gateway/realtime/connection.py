@@ -210,7 +210,7 @@ def _recovered(position: StreamPosition, history: HistoryResponse) -> bool:
     """Whether everything after the client's position can be told, which needs the position to be one of this epoch."""
     same_epoch = position.epoch == history.epoch or (position.epoch == 0 and position.after_seq == 0)
     missing = history.head_seq - position.after_seq
-    return same_epoch and missing >= 0 and missing == len(history.events)
+    return same_epoch and missing == len(history.events)
 
 
 def _shown(text: str, most: int) -> str:
