@@ -53,6 +53,18 @@ async def test_a_stale_commit_is_refused_and_leaves_nothing(store: SessionStore)
     assert await seqs(store) == [1, 2]
 
 
+async def test_a_stale_commit_without_entries_is_refused_too(store: SessionStore) -> None:
+    first = opening()
+    winner = after(first.record, status="assigned")
+    late = dataclasses.replace(after(first.record, status="closed"), entries=())
+    early = dataclasses.replace(after(winner.record, version=9), entries=())
+    for commit in (first, winner):
+        await store.commit([commit])
+    assert await store.commit([late]) == [False]
+    assert await store.commit([early]) == [False]
+    assert (await store.load([KEY]))[KEY] == winner.record
+
+
 async def test_a_commit_upon_a_session_that_is_not_there_is_refused(store: SessionStore) -> None:
     assert await store.commit([after(a_record(head_seq=4, version=7))]) == [False]
     assert await store.load([KEY]) == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parley.database.mongo import open_mongo
-from parley_session_router.store import SessionKey, SessionStore, dedup_key, open_store
+from parley_session_router.store import SentMark, SessionKey, SessionStore, dedup_key, open_store
 from parley_session_router.store.mongo import MongoStore
 from parley_session_router.store.mongo_documents import MESSAGES, message_document
 from tests.contract.store.decisions import TENANT, after, an_event, opening
@@ -147,6 +147,25 @@ async def test_a_copy_that_was_not_cleared_is_harmless(database_url: str) -> Non
     async with open_store(database_url) as successor:
         await successor.copy_tails(3)
         await assert_whole(successor)
+
+
+@pytest.mark.connected
+async def test_who_clears_late_does_not_clear_what_another_has_written_since(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as slow, a_router_that_never_copies(database_url) as dead:
+        first = opening(pending=(an_event(1),))
+        await slow.commit([first])
+        await slow.copier.copy()
+        await slow.clear_outbox([SentMark(TENANT, "ses_1", 1)])
+        (found,) = (await dead.load([KEY])).values()
+        second = after(found, pending=(an_event(2),))
+        assert await dead.commit([second]) == [True]
+        await slow.copier.clear()
+    async with open_store(database_url) as successor:
+        assert await successor.pending(3) == [second.record]
+        await successor.copy_tails(3)
+        page = await successor.history(KEY)
+        assert page is not None
+        assert [entry.seq for entry in page.entries] == [1, 2]
 
 
 @pytest.mark.connected
