@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAST := not connected and not browser and not faults and not slow
 
-.PHONY: help run test test-fast check fmt proto up down up-local down-local bench eval-knowledge image screenshots \
-	new-service doctor lock clean
+.PHONY: help run test test-fast check fmt proto up down up-local down-local bench faults eval-knowledge image \
+	screenshots new-service doctor lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ bench: $(VENV)/.tools ## the plain floor and the product in turn, with the same 
 	@sh tests/servers/install.sh
 	@$(BIN)/python -m benchmarks.bench
 
+faults: $(VENV)/.tools ## kill, freeze and cut each part under load, and count what was lost (part of `make test`)
+	@sh tests/servers/install.sh
+	@$(BIN)/python -m tests.run faults
+
 eval-knowledge: $(VENV)/.tools ## retrieval and answerability beside their bars; EVAL_DATA=folder of the public sets
 	@$(BIN)/python -m evaluation.knowledge
 
@@ -84,6 +88,7 @@ screenshots: $(VENV)/.tools ## the pictures in README, taken from the running pr
 	@$(BIN)/python -m tests.browser.screenshots
 
 new-service: $(VENV)/.product ## NAME=translator: a folder that runs, is tested and appears in `parley list`
+	@[ -n "$(NAME)" ] || { echo "which name? e.g. make new-service NAME=translator" >&2; exit 1; }
 	@$(BIN)/parley new-service $(NAME)
 	@touch pyproject.toml
 

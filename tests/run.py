@@ -1,7 +1,7 @@
 """Run the tests in the order in which they teach most, and end with a plain total.
 
-`python -m tests.run fast` needs no server; `all` adds real servers, the browser and faults. Every group runs, even
-after a failure; the exit code is 1 when anything failed.
+`python -m tests.run fast` needs no server; `all` adds real servers, the browser and faults; `faults` is those alone.
+Every group runs, even after a failure; the exit code is 1 when anything failed.
 """
 
 import re
@@ -12,15 +12,18 @@ import time
 
 GROUP_SECONDS = 1500  # a group that hangs is ended, as a failure; a test that hangs shows where after a third of it
 FAST = "not connected and not browser and not faults and not slow"
-GROUPS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
+Group = tuple[str, str, tuple[str, ...]]  # its name, pytest's expression of marks, further options
+FAULTS: Group = ("faults", "faults", ())
+GROUPS: dict[str, list[Group]] = {
     "fast": [("fast", FAST, ("-n", "2", "--dist", "loadfile"))],
     "all": [
         ("fast", FAST, ("-n", "2", "--dist", "loadfile")),
         ("connected", "connected and not browser and not faults", ()),
         ("browser", "browser", ()),
         ("slow", "slow and not connected and not browser and not faults", ()),
-        ("faults", "faults", ()),
+        FAULTS,
     ],
+    "faults": [FAULTS],
 }
 
 
