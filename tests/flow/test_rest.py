@@ -194,7 +194,8 @@ def test_a_huge_body_is_413_however_it_is_sent(desk: House, key: str) -> None:
 
 
 def test_without_a_good_key_it_is_401_and_without_the_scope_403(desk: House) -> None:
-    for bad in ("", "nonsense", "pk_000000000000_" + "0" * 52, desk.operator_key[:-1] + "0"):
+    nearly = desk.operator_key[:-1] + ("1" if desk.operator_key.endswith("0") else "0")
+    for bad in ("", "nonsense", "pk_000000000000_" + "0" * 52, nearly):
         status, _, headers = ask(desk, "POST", "/v1/messages", a_message(), key=bad)
         assert (status, headers["www-authenticate"]) == (401, "Bearer")
     _, agent = asyncio.run(make_key(desk, "agent"))
@@ -335,7 +336,7 @@ def test_a_channels_picture_comes_with_its_message(desk: House, key: str) -> Non
     [
         (a_picture(), {"field_name": "picture"}, 400),
         (a_picture(), {"name": ""}, 400),
-        (b"", {}, 415),
+        (b"", {}, 400),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", {"name": "a.svg", "kind": "image/svg+xml"}, 415),
         (b"<html><script>alert(1)</script>", {}, 415),
         (a_picture(), {"name": "a.exe"}, 415),

@@ -58,7 +58,10 @@ def to_json(frame: Frame) -> bytes:
 
 def to_protobuf(frame: Frame) -> bytes:
     """The same frame as protobuf."""
-    return json_format.ParseDict(frame, ServerFrame()).SerializeToString()
+    try:
+        return ServerFrame(**frame).SerializeToString()  # ten times cheaper, for frames without a time in them
+    except (TypeError, ValueError):
+        return json_format.ParseDict(frame, ServerFrame()).SerializeToString()
 
 
 def read_json(data: str | bytes) -> ClientFrame:
@@ -67,20 +70,22 @@ def read_json(data: str | bytes) -> ClientFrame:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid(f"this is not JSON: {str(error)[:120]}") from None
+    if isinstance(value, dict) and (frame := _read_quickly(value)) is not None:
+        return frame
     if not isinstance(value, dict) or not all(isinstance(value.get(kind), dict | None) for kind in _KINDS):
         raise Invalid('this is not a frame of parley.v1.json, which looks like {"ping": {"n": 1}}')
     try:
-        return _read_quickly(value) or json_format.ParseDict(value, ClientFrame(), ignore_unknown_fields=True)
+        return json_format.ParseDict(value, ClientFrame(), ignore_unknown_fields=True)
     except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
         raise Invalid(f"this is not a frame of parley.v1.json: {str(error)[:120]}") from None
 
 
 def _read_quickly(value: dict[str, Any]) -> ClientFrame | None:
     """A plain frame by the constructor, ten times cheaper than the general reader; None for all that is not plain."""
-    send = value.get("send")
-    if len(value) != 1 or (send and not isinstance(send.get("media_ids", []), list)):
-        return None  # two frames in one, or a text for a list: the constructor would take both
     try:
+        send = value.get("send")
+        if len(value) != 1 or (send and not isinstance(send.get("media_ids", []), list)):
+            return None  # two frames in one, or a text for a list: the constructor would take both
         return ClientFrame(**value)
     except (TypeError, ValueError, AttributeError):
         return None

@@ -48,6 +48,8 @@ def router(desk: Desk) -> APIRouter:
                 raise Invalid(f"send the picture as the form field `{FIELD}` of a multipart/form-data request")
             content = await file.read(desk.settings.upload_bytes + 1)
             name, declared = file.filename, file.content_type or ""
+        if not content:
+            raise Invalid("the file is empty; send a picture")
         if len(content) > desk.settings.upload_bytes:
             raise TooLarge(f"the file is larger than {desk.settings.upload_bytes} bytes")
         try:
