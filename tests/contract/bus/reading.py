@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from parley.bus import Delivery, Event, Route
+from parley.bus import Bus, Delivery, Event, ParkedLetter, Route
 from parley.contracts.v1 import MessageReceived
 from parley.testing.builders import a_message_received
 from tests.contract.bus.conftest import TO_ENGINE
@@ -53,3 +53,18 @@ def to(key: str, *, batch: int = 64, mandatory: bool = True) -> Route:
 
 def said(text: str) -> MessageReceived:
     return a_message_received(text)
+
+
+async def until(fact: Callable[[], object]) -> None:
+    """Wait for something that nobody announces."""
+    async with asyncio.timeout(PATIENCE):
+        while not fact():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.005)
+
+
+async def until_parked(bus: Bus) -> list[ParkedLetter]:
+    """The dead letters, once there are any: a broker buries a moment after the last delivery."""
+    async with asyncio.timeout(PATIENCE):
+        while not (letters := await bus.dead_letters()):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+    return letters

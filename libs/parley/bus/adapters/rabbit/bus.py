@@ -1,22 +1,22 @@
 """The port of the bus, on RabbitMQ."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-
-from aio_pika.abc import AbstractIncomingMessage
-from google.protobuf.message import DecodeError
+from urllib.parse import urlsplit
 
 from parley.bus.adapters.rabbit import topology
 from parley.bus.adapters.rabbit.consumer import open_subscription
+from parley.bus.adapters.rabbit.letters import letters_of
 from parley.bus.adapters.rabbit.link import Link, open_link
 from parley.bus.adapters.rabbit.publisher import Publisher
-from parley.bus.dead_letters import letter_of
 from parley.bus.events import Event
 from parley.bus.port import Features, OnDeliveries, ParkedLetter, Subscription
-from parley.bus.queues import DEAD, Exchange, Queue, Route
-from parley.contracts.v1 import Batch, DeadLetter
-from parley.core import BusUnavailable
+from parley.bus.queues import DEAD, Queue, Route
+from parley.bus.routes import to_dead
+from parley.contracts.v1 import DeadLetter
+from parley.core import BusUnavailable, SettingsError
 
 BROKER_SECONDS = 30.0
 
@@ -71,7 +71,7 @@ class RabbitBus:
         async with asyncio.timeout(BROKER_SECONDS), connection.channel() as channel:
             queue = await channel.declare_queue(DEAD.name, passive=True)
             while len(found) < limit and (message := await queue.get(no_ack=False, fail=False)) is not None:
-                found.extend(_letters(message))
+                found.extend(letters_of(message))
         return found[:limit]
 
     async def take_dead_letter(self, letter_id: str) -> DeadLetter | None:
@@ -80,11 +80,11 @@ class RabbitBus:
         async with asyncio.timeout(BROKER_SECONDS), connection.channel() as channel:
             queue = await channel.declare_queue(DEAD.name, passive=True)
             while (message := await queue.get(no_ack=False, fail=False)) is not None:
-                for parked in (letters := _letters(message)):
+                for parked in (letters := letters_of(message)):
                     if parked.letter_id == letter_id:
                         for other in letters:
                             if other is not parked:
-                                await self.publish(Route(Exchange("dead"), other.letter.queue or "dead"), other.letter)
+                                await self.publish(to_dead(other.letter.queue or DEAD.name), other.letter)
                         await message.ack()
                         return parked.letter
         return None
@@ -94,28 +94,26 @@ class RabbitBus:
         await self._publisher.close()
 
 
-def _letters(message: AbstractIncomingMessage) -> list[ParkedLetter]:
-    """What one dead message holds: a letter of ours, or a batch that the broker gave up."""
-    deaths = (message.headers or {}).get("x-death")
-    first = deaths[0] if isinstance(deaths, list) and deaths else {}
-    cause = f"broker: {first.get('reason', 'unknown')!s}" if isinstance(first, dict) else "broker"
-    queue = str(first.get("queue", "")) if isinstance(first, dict) else ""
-    exchange = str(first.get("exchange", message.exchange)) if isinstance(first, dict) else ""
-    route = Route(Exchange(exchange), message.routing_key or "")
-    try:
-        envelopes = Batch.FromString(message.body).events
-        return [letter_of(envelope, route=route, cause=cause, attempts=0, queue=queue) for envelope in envelopes]
-    except (DecodeError, KeyError) as error:
-        letter = DeadLetter(queue=queue, raw=message.body, cause=f"unreadable: {error}", routing_key=route.key)
-        return [ParkedLetter(message.message_id or "unreadable", letter)]
-
-
 @asynccontextmanager
 async def open_rabbit_bus(url: str, producer: str) -> AsyncIterator[RabbitBus]:
-    """Connect both ways; a broker that is away is waited for, and readiness says so meanwhile."""
+    """Connect both ways; a broker that is away is waited for, and readiness says so meanwhile.
+
+    Raises SettingsError for an address that is none.
+    """
+    _check(url)
     async with AsyncExitStack() as stack:
         publishing = await stack.enter_async_context(open_link(url, producer, "publish"))
         consuming = await stack.enter_async_context(open_link(url, producer, "consume"))
         bus = RabbitBus(publishing, consuming, producer)
         stack.push_async_callback(bus.close)
         yield bus
+
+
+def _check(url: str) -> None:
+    with contextlib.suppress(ValueError):  # a port that is no number
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0:
+            return
+    raise SettingsError(
+        "PARLEY_BUS_URL names no broker; expected amqp://user:pass@host/, with :port after the host if any"
+    )

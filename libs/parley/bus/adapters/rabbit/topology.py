@@ -12,6 +12,7 @@ from parley.bus.queues import DEAD_EXCHANGE, EXCHANGES, Kind, Queue, sessions
 from parley.core import Conflict
 
 DEAD_MAX_LENGTH = 1_000_000
+UNLIMITED = 1_000_000_000  # looking at a dead letter counts as a delivery, and RabbitMQ 4 drops after 20 by default
 PRIVATE_MAX_LENGTH = 20_000
 
 
@@ -21,7 +22,7 @@ def arguments_of(queue: Queue[Event]) -> dict[str, Any]:
         return {"x-max-length": min(queue.max_length, PRIVATE_MAX_LENGTH), "x-overflow": "drop-head"}
     arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
     if queue.kind is Kind.DEAD:
-        return {**arguments, "x-max-length": DEAD_MAX_LENGTH}
+        return {**arguments, "x-max-length": DEAD_MAX_LENGTH, "x-delivery-limit": UNLIMITED}
     arguments |= {
         "x-max-length": queue.max_length,
         "x-delivery-limit": queue.delivery_limit,
@@ -36,9 +37,12 @@ def arguments_of(queue: Queue[Event]) -> dict[str, Any]:
 async def apply(connection: AbstractConnection, queues: list[Queue[Event]]) -> list[str]:
     """Declare what is missing; returns what was made. Raises Conflict naming the first queue that differs."""
     made = []
-    async with connection.channel() as channel:
-        for exchange in EXCHANGES:
-            await channel.declare_exchange(exchange.name, ExchangeType.TOPIC, durable=True)
+    for exchange in EXCHANGES:
+        try:
+            async with connection.channel() as channel:
+                await channel.declare_exchange(exchange.name, ExchangeType.TOPIC, durable=True)
+        except ChannelPreconditionFailed as error:
+            raise Conflict(f"exchange {exchange.name} differs: {error}; delete it and apply again") from None
     for queue in queues:
         existed = await _exists(connection, queue.name)
         try:
@@ -55,7 +59,12 @@ async def apply(connection: AbstractConnection, queues: list[Queue[Event]]) -> l
 
 async def check(connection: AbstractConnection, queues: list[Queue[Event]]) -> list[str]:
     """What is missing or differs, one sentence each. Changes nothing."""
-    problems = [problem for queue in queues if (problem := await _problem(connection, queue))]
+    problems = [
+        f"exchange {exchange.name} is missing; run `parley topology apply`"
+        for exchange in EXCHANGES
+        if not await _exchange_exists(connection, exchange.name)
+    ]
+    problems += [problem for queue in queues if (problem := await _problem(connection, queue))]
     shards = sum(queue.kind is Kind.SHARD for queue in queues)
     if shards and await _exists(connection, sessions(shards).name):
         problems.append(
@@ -81,6 +90,15 @@ async def _exists(connection: AbstractConnection, name: str) -> bool:
     try:
         async with connection.channel() as channel:
             await channel.declare_queue(name, passive=True)
+    except (ChannelNotFoundEntity, ChannelClosed):
+        return False
+    return True
+
+
+async def _exchange_exists(connection: AbstractConnection, name: str) -> bool:
+    try:
+        async with connection.channel() as channel:
+            await channel.get_exchange(name, ensure=True)
     except (ChannelNotFoundEntity, ChannelClosed):
         return False
     return True
