@@ -14,7 +14,10 @@ TARGETS = set(re.sub(r"\\\n", " ", MAKEFILE).split(".PHONY:")[1].split("\n")[0].
 
 
 def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    # Called by `make check`, it must not speak as that make's child ("Entering directory ...").
+    outer = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=outer, capture_output=True, text=True, timeout=120, check=False)
 
 
 def a_python(folder: Path, *, version: str = "3.11.2", modules: bool) -> None:
