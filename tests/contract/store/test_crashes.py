@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from parley.database.mongo import open_mongo
-from parley_session_router.store import SentMark, SessionKey, SessionStore, dedup_key, open_store
+from parley_session_router.store import SentMark, SessionKey, SessionStore, StoredMessage, dedup_key, open_store
 from parley_session_router.store.mongo import MongoStore
 from parley_session_router.store.mongo_documents import MESSAGES, message_document
+from parley_session_router.store.mongo_inbox import LEASE_SECONDS
 from tests.contract.store.decisions import TENANT, after, an_event, opening
 
 KEY = SessionKey(TENANT, "ses_1")
@@ -195,18 +197,47 @@ async def test_two_routers_that_copy_the_same_tail_at_once_log_it_once(database_
 
 
 @pytest.mark.connected
-async def test_one_message_in_two_sessions_keeps_both_stored_and_the_first_known(database_url: str) -> None:
-    """The unique index cannot be asked before a copy: whoever is copied first owns the dedup key."""
+async def test_a_repeat_is_refused_while_nothing_was_ever_copied(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead:
+        await leave_uncopied(dead)
+        (found,) = (await dead.load([KEY])).values()
+        assert await dead.commit([after(found, key=MAIL)]) == [False]
+    async with a_router_that_never_copies(database_url) as successor:
+        assert await successor.commit([after(found, key=MAIL)]) == [False]
+
+
+@pytest.mark.connected
+async def test_one_message_in_two_sessions_is_stored_in_one_before_anything_is_copied(database_url: str) -> None:
     async with a_router_that_never_copies(database_url) as one, a_router_that_never_copies(database_url) as two:
-        await one.commit([opening("ses_1"), opening("ses_2")])
-        for router, session in ((one, "ses_1"), (two, "ses_2")):
-            (found,) = (await router.load([SessionKey(TENANT, session)])).values()
-            assert await router.commit([after(found, key=MAIL)]) == [True]
-        await one.copy_tails()
-        await two.copy_tails()
-        for session in ("ses_1", "ses_2"):
-            page = await one.history(SessionKey(TENANT, session))
-            assert page is not None
-            assert [entry.seq for entry in page.entries] == [1, 2]
-        found_again = await two.find_duplicates(SessionKey(TENANT, "ses_3"), [MAIL])
-        assert found_again[MAIL].session == "ses_1"
+        first, second = opening("ses_1"), opening("ses_2")
+        await one.commit([first, second])
+        assert await one.commit([after(first.record, key=MAIL)]) == [True]
+        assert await two.commit([after(second.record, key=MAIL)]) == [False]
+        found = await two.find_duplicates(second.record.at, [MAIL])
+        assert found == {MAIL: StoredMessage("ses_1", "msg_2", 2)}
+
+
+@pytest.mark.connected
+async def test_a_claim_whose_owner_died_before_its_write_is_free_after_the_lease_and_not_before(
+    database_url: str,
+) -> None:
+    async with a_router_that_never_copies(database_url) as dead, open_store(database_url) as successor:
+        first, second = opening("ses_1"), opening("ses_2")
+        await successor.commit([first, second])
+        stale = after(dataclasses.replace(first.record, version=7), key=MAIL)
+        await dead.load([first.record.at])
+        assert await dead.commit([stale]) == [False], "the claim is made, the write matches nothing"
+        early, late = (after(second.record, key=MAIL, changed_at=100 + LEASE_SECONDS + more) for more in (-1, 0))
+        assert await successor.commit([early]) == [False]
+        assert await successor.commit([late]) == [True]
+        assert await successor.commit([after(first.record, key=MAIL)]) == [False]
+
+
+@pytest.mark.connected
+async def test_a_claim_that_was_used_is_never_free(database_url: str) -> None:
+    async with a_router_that_never_copies(database_url) as dead, open_store(database_url) as successor:
+        first, second = opening("ses_1"), opening("ses_2")
+        await dead.commit([first, second])
+        assert await dead.commit([after(first.record, key=MAIL)]) == [True]
+        years_later = after(second.record, key=MAIL, changed_at=1e9)
+        assert await successor.commit([years_later]) == [False]

@@ -1,6 +1,16 @@
 import asyncio
+import dataclasses
 
-from parley_session_router.store import SessionKey, SessionStore, StoredMessage, dedup_key, open_store, visitor_session
+from parley_session_router.store import (
+    RECENT_IDS,
+    SessionCommit,
+    SessionKey,
+    SessionStore,
+    StoredMessage,
+    dedup_key,
+    open_store,
+    visitor_session,
+)
 from tests.contract.store.decisions import TENANT, after, opening, web_key
 
 KEY = SessionKey(TENANT, "ses_1")
@@ -45,6 +55,58 @@ async def test_one_message_twice_in_a_batch_is_stored_once(store: SessionStore) 
     openings = [opening("ses_1"), opening("ses_2")]
     await store.commit(openings)
     assert await store.commit([after(one.record, key=MAIL) for one in openings]) == [True, False]
+
+
+async def test_a_repeat_further_back_than_the_session_remembers_is_refused_before_and_after_it_was_copied(
+    store: SessionStore,
+) -> None:
+    first = opening()
+    await store.commit([first])
+    original = after(first.record, key=web_key("ses_1", "c0"))
+    await store.commit([original])
+    record = original.record
+    for number in range(1, RECENT_IDS + 2):
+        commit = after(record, key=web_key("ses_1", f"c{number}"))
+        record = dataclasses.replace(commit.record, recent_ids=commit.record.recent_ids[-RECENT_IDS:])
+        repeat = after(record, key=web_key("ses_1", "c0"))
+        assert await store.commit([SessionCommit(record, commit.entries)]) == [True]
+    for _ in range(2):
+        assert await store.commit([repeat]) == [False]
+        assert await store.find_duplicates(KEY, [web_key("ses_1", "c0")]) == {
+            web_key("ses_1", "c0"): StoredMessage("ses_1", "msg_2", 2)
+        }
+        await store.copy_tails()
+
+
+async def test_one_message_in_many_sessions_at_once_is_stored_in_one(url: str, store: SessionStore) -> None:
+    async with open_store(url) as another:
+        openings = [opening(f"ses_{number}") for number in range(20)]
+        await store.commit(openings)
+        keys = [dedup_key("telegram", f"订单-{number}") for number in range(20)]
+        rounds = []
+        for key in keys:
+            await another.load([one.record.at for one in openings])
+            tried = [(store, another)[n % 2].commit([after(one.record, key=key)]) for n, one in enumerate(openings)]
+            won = [n for n, stored in enumerate(await asyncio.gather(*tried)) if stored == [True]]
+            rounds.append(len(won))
+            winner = openings[won[0]]
+            where = (await another.find_duplicates(KEY, [key]))[key]
+            assert (where.session, where.seq) == (winner.record.session, winner.record.head_seq + 1)
+            openings[won[0]] = after(winner.record, key=key)
+        assert rounds == [1] * 20
+
+
+async def test_who_was_refused_is_told_where_the_first_copy_is_at_once(store: SessionStore) -> None:
+    openings = [opening("ses_1"), opening("ses_2")]
+    await store.commit(openings)
+    for number in range(20):
+        key = dedup_key("mail", f"<{number}@shop.example>")
+        stored = await asyncio.gather(*(store.commit([after(one.record, key=key)]) for one in openings))
+        refused = stored.index([False])
+        winner = openings[1 - refused].record
+        found = await store.find_duplicates(openings[refused].record.at, [key])
+        assert found == {key: StoredMessage(winner.session, f"msg_{winner.head_seq + 1}", winner.head_seq + 1)}
+        openings[1 - refused] = after(winner, key=key)
 
 
 async def test_ids_of_web_clients_are_their_own(store: SessionStore) -> None:

@@ -16,6 +16,7 @@ from parley_session_router.store import mongo_documents as documents
 from parley_session_router.store.installation import same_shards
 from parley_session_router.store.mongo_copy import Copier, duplicates
 from parley_session_router.store.mongo_documents import Document, record_of
+from parley_session_router.store.mongo_inbox import Inbox
 from parley_session_router.store.mongo_tails import Tail, Tails
 from parley_session_router.store.pages import next_page, position, window
 from parley_session_router.store.records import (
@@ -44,6 +45,7 @@ class MongoStore:
         self._messages = database.collection(documents.MESSAGES)
         self._outgoing = database.collection(documents.OUTGOING)
         self._tails = Tails()
+        self._inbox = Inbox(database)
         self.copier = Copier(database, self._tails)
 
     async def check_shards(self, shards: int) -> None:
@@ -97,14 +99,12 @@ class MongoStore:
         return stored
 
     async def find_duplicates(self, key: SessionKey, dedup_keys: Sequence[str]) -> Mapping[str, StoredMessage]:
-        """First the session's own tail, then the unique index of `messages`."""
+        """First the session's own tail, then the tails of who claimed them, then the unique index of `messages`."""
         if self._tails.known(key) is None:
             await self.load([key])
         tail = self._tails.known(key)
         own = {e.dedup_key: StoredMessage(key.session, e.message_id, e.seq) for e in _entries(tail) if e.dedup_key}
-        once = {documents.once(key.tenant, name): name for name in dedup_keys}
-        found = await self._find(self._messages, {"once": {"$in": list(once)}})
-        stored = {once[d["once"]]: StoredMessage(d["session"], d["message_id"], d["seq"]) for d in found}
+        stored = await self._inbox.find(key.tenant, [name for name in dedup_keys if name not in own])
         return stored | {name: own[name] for name in dedup_keys if name in own}
 
     async def clear_outbox(self, sent: Sequence[SentMark]) -> None:
@@ -207,21 +207,30 @@ class MongoStore:
     async def _acceptable(self, batch: Sequence[SessionCommit]) -> list[int]:
         """The commits of owners who are not outdated, whose messages are new.
 
-        The same message at once in two sessions is settled by who is copied first.
+        New is what is neither in the session's own tail, which empties into `messages` and so is looked at first, nor
+        there, nor claimed by another session.
         """
         once = [
             {documents.once(commit.record.tenant, e.dedup_key) for e in commit.entries if e.dedup_key}
             for commit in batch
         ]
+        repeats = [self._repeats(commit) for commit in batch]
         asked = set().union(*once)
         found = await self._find(self._messages, {"once": {"$in": list(asked)}}, {"once": 1}) if asked else []
         known = {document["once"] for document in found}
         fresh = []
         for index, keys in enumerate(once):
-            if known.isdisjoint(keys) and self._tails.may_follow(batch[index]):
+            if not repeats[index] and known.isdisjoint(keys) and self._tails.may_follow(batch[index]):
                 known |= keys
                 fresh.append(index)
-        return fresh
+        elsewhere = await self._inbox.claim(batch[index] for index in fresh)
+        return [index for index in fresh if elsewhere.isdisjoint(once[index])] if elsewhere else fresh
+
+    def _repeats(self, commit: SessionCommit) -> bool:
+        """Whether the session's own tail holds one of these messages already."""
+        tail = self._tails.known(commit.record.at)
+        known = {entry.dedup_key for entry in _entries(tail) if entry.dedup_key is not None}
+        return any(entry.dedup_key in known for entry in commit.entries)
 
     def _learn(self, found: Iterable[Document]) -> None:
         for d in found:

@@ -1,5 +1,6 @@
 """Documents of the MongoDB store: one per session with its uncopied entries, one per message, one per outgoing entry.
 
+Messages whose id is unique beyond their session have one more, their claim.
 Keys are strings of parts joined by U+001F, so that every hot read is a point read by `_id` or by a unique index.
 """
 
@@ -18,6 +19,7 @@ SHARDS = "shards"
 SESSIONS = "sessions"
 MESSAGES = "messages"
 OUTGOING = "outgoing"
+INBOX = "inbox"
 INDEXES = {
     SESSIONS: (
         Index(("visitor",), unique=True),

@@ -50,8 +50,8 @@ class Sessions(Protocol):
     async def find_duplicates(self, key: SessionKey, dedup_keys: Sequence[str]) -> Mapping[str, StoredMessage]:
         """Which of these messages this tenant has already stored, ever, in any session.
 
-        Needed only when `commit` has said False: it refuses known keys by itself. Entries of other sessions may be
-        missing until their commits are fully copied, which takes milliseconds.
+        Needed only when `commit` has said False: it refuses known keys by itself, however many come at once. While
+        another session's commit of the same message is under way this waits for it, two seconds at most.
         """
         ...
 

@@ -135,6 +135,11 @@ def dedup_key(channel: str, external_id: str, *, session: str = "") -> str:
     return f"{channel}\x1f{session}\x1f{external_id}"
 
 
+def is_of_session(key: str, session: str) -> bool:
+    """Whether no other session can ever have this dedup key."""
+    return f"\x1f{session}\x1f" in key and key.split("\x1f", 2)[1] == session
+
+
 def visitor_session(tenant: str, channel: str, external_id: str) -> SessionId:
     """The session id that a channel's visitor has from its first message on: a hash, so two firsts at once agree."""
     digest = hashlib.blake2b(f"{tenant}\x1f{channel}\x1f{external_id}".encode(), digest_size=15).digest()
