@@ -69,6 +69,21 @@ class AccessStub:
                 request_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsResponse.FromString,
                 _registered_method=True)
+        self.CreateSite = channel.unary_unary(
+                '/parley.contracts.v1.Access/CreateSite',
+                request_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteResponse.FromString,
+                _registered_method=True)
+        self.ListSites = channel.unary_unary(
+                '/parley.contracts.v1.Access/ListSites',
+                request_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesResponse.FromString,
+                _registered_method=True)
+        self.RemoveSite = channel.unary_unary(
+                '/parley.contracts.v1.Access/RemoveSite',
+                request_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServicer:
@@ -120,6 +135,26 @@ class AccessServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSite(self, request, context):
+        """A new site key for a page's widget, or new origins for one of the tenant's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSites(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSite(self, request, context):
+        """Visitors get no more tokens for it; those that they have run out by themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +192,21 @@ def add_AccessServicer_to_server(servicer, server):
                     servicer.SiteOrigins,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsResponse.SerializeToString,
+            ),
+            'CreateSite': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSite,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteResponse.SerializeToString,
+            ),
+            'ListSites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSites,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesResponse.SerializeToString,
+            ),
+            'RemoveSite': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSite,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -348,6 +398,87 @@ class Access:
             '/parley.contracts.v1.Access/SiteOrigins',
             parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_access__pb2.SiteOriginsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Access/CreateSite',
+            parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_access__pb2.CreateSiteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Access/ListSites',
+            parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_access__pb2.ListSitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Access/RemoveSite',
+            parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_access__pb2.RemoveSiteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,11 @@ class AccessStub:
     """Public keys that visitor tokens are verified with."""
     SiteOrigins: _grpc.UnaryUnaryMultiCallable[_access_pb2.SiteOriginsRequest, _access_pb2.SiteOriginsResponse]
     """Allowed origins of all site keys, for the gateway's Origin check."""
+    CreateSite: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateSiteRequest, _access_pb2.CreateSiteResponse]
+    """A new site key for a page's widget, or new origins for one of the tenant's."""
+    ListSites: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListSitesRequest, _access_pb2.ListSitesResponse]
+    RemoveSite: _grpc.UnaryUnaryMultiCallable[_access_pb2.RemoveSiteRequest, _access_pb2.RemoveSiteResponse]
+    """Visitors get no more tokens for it; those that they have run out by themselves."""
 
 @_typing.type_check_only
 class AccessAsyncStub(AccessStub):
@@ -57,6 +62,11 @@ class AccessAsyncStub(AccessStub):
     """Public keys that visitor tokens are verified with."""
     SiteOrigins: _aio.UnaryUnaryMultiCallable[_access_pb2.SiteOriginsRequest, _access_pb2.SiteOriginsResponse]  # type: ignore[assignment]
     """Allowed origins of all site keys, for the gateway's Origin check."""
+    CreateSite: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateSiteRequest, _access_pb2.CreateSiteResponse]  # type: ignore[assignment]
+    """A new site key for a page's widget, or new origins for one of the tenant's."""
+    ListSites: _aio.UnaryUnaryMultiCallable[_access_pb2.ListSitesRequest, _access_pb2.ListSitesResponse]  # type: ignore[assignment]
+    RemoveSite: _aio.UnaryUnaryMultiCallable[_access_pb2.RemoveSiteRequest, _access_pb2.RemoveSiteResponse]  # type: ignore[assignment]
+    """Visitors get no more tokens for it; those that they have run out by themselves."""
 
 class AccessServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -111,5 +121,28 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.SiteOriginsResponse, _abc.Awaitable[_access_pb2.SiteOriginsResponse]]:
         """Allowed origins of all site keys, for the gateway's Origin check."""
+
+    @_abc_1.abstractmethod
+    def CreateSite(
+        self,
+        request: _access_pb2.CreateSiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.CreateSiteResponse, _abc.Awaitable[_access_pb2.CreateSiteResponse]]:
+        """A new site key for a page's widget, or new origins for one of the tenant's."""
+
+    @_abc_1.abstractmethod
+    def ListSites(
+        self,
+        request: _access_pb2.ListSitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListSitesResponse, _abc.Awaitable[_access_pb2.ListSitesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RemoveSite(
+        self,
+        request: _access_pb2.RemoveSiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.RemoveSiteResponse, _abc.Awaitable[_access_pb2.RemoveSiteResponse]]:
+        """Visitors get no more tokens for it; those that they have run out by themselves."""
 
 def add_AccessServicer_to_server(servicer: AccessServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

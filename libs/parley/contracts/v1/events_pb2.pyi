@@ -661,7 +661,7 @@ Global___TurnFailed: _TypeAlias = TurnFailed  # noqa: Y015
 
 @_typing.final
 class TurnCancelled(_message.Message):
-    """To the engine replica that works on the turn; also a fact on `events`."""
+    """To the engine replica that works on the turn, once it is known; also a fact on `events`, which every engine hears."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -670,7 +670,7 @@ class TurnCancelled(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.str
     reason: _builtins.str
-    """superseded, takeover, stopped, deadline, closed"""
+    """superseded, typing, takeover, stopped, deadline, closed"""
     @_builtins.property
     def meta(self) -> _meta_pb2.EventMeta: ...
     def __init__(
@@ -1052,12 +1052,15 @@ class TurnFinished(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     turn_id: _builtins.str
     outcome: _builtins.str
     """answer, fallback, person, cancelled"""
     origin: _builtins.str
     duration_ms: _builtins.int
+    reason: _builtins.str
+    """cancelled: as in TurnCancelled; fallback: engine_failed, deadline; person: as in Handoff"""
     @_builtins.property
     def meta(self) -> _meta_pb2.EventMeta: ...
     def __init__(
@@ -1069,10 +1072,11 @@ class TurnFinished(_message.Message):
         outcome: _builtins.str = ...,
         origin: _builtins.str = ...,
         duration_ms: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "meta", b"meta", "origin", b"origin", "outcome", b"outcome", "session_id", b"session_id", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "meta", b"meta", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "session_id", b"session_id", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

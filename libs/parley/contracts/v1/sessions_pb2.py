@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.contracts.v1 import conversation_pb2 as parley_dot_contracts_dot_v1_dot_conversation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"parley/contracts/v1/sessions.proto\x12\x13parley.contracts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&parley/contracts/v1/conversation.proto\":\n\x11GetSessionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"C\n\x12GetSessionResponse\x12-\n\x07session\x18\x01 \x01(\x0b\x32\x1c.parley.contracts.v1.Session\"\xe3\x03\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".parley.contracts.v1.SessionStatus\x12,\n\x07visitor\x18\x04 \x01(\x0b\x32\x1b.parley.contracts.v1.Sender\x12*\n\x05\x61gent\x18\x05 \x01(\x0b\x32\x1b.parley.contracts.v1.Sender\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\r\n\x05\x65poch\x18\x07 \x01(\r\x12\x10\n\x08head_seq\x18\x08 \x01(\r\x12\x11\n\townership\x18\t \x01(\r\x12-\n\topened_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rwaiting_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ewaiting_reason\x18\r \x01(\t\x12\x14\n\x0crunning_turn\x18\x0e \x01(\t\x12\x11\n\tlast_text\x18\x0f \x01(\t\x12\x0b\n\x03why\x18\x10 \x03(\t\"m\n\x0eHistoryRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tafter_seq\x18\x03 \x01(\r\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x12\n\nbefore_seq\x18\x05 \x01(\r\"d\n\x0fHistoryResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x10\n\x08head_seq\x18\x02 \x01(\r\x12\x30\n\x06\x65vents\x18\x03 \x03(\x0b\x32 .parley.contracts.v1.StreamEvent\"z\n\x13ListSessionsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".parley.contracts.v1.SessionStatus\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"T\n\x14ListSessionsResponse\x12.\n\x08sessions\x18\x01 \x03(\x0b\x32\x1c.parley.contracts.v1.Session\x12\x0c\n\x04next\x18\x02 \x01(\t\"P\n\x15ResolveSessionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\",\n\x16ResolveSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\"R\n\rOutboxRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"t\n\nOutboxItem\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\x12/\n\x05\x65vent\x18\x03 \x01(\x0b\x32 .parley.contracts.v1.StreamEvent\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"N\n\x0eOutboxResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.parley.contracts.v1.OutboxItem\x12\x0c\n\x04next\x18\x02 \x01(\t2\xe2\x03\n\x08Sessions\x12]\n\nGetSession\x12&.parley.contracts.v1.GetSessionRequest\x1a\'.parley.contracts.v1.GetSessionResponse\x12T\n\x07History\x12#.parley.contracts.v1.HistoryRequest\x1a$.parley.contracts.v1.HistoryResponse\x12\x63\n\x0cListSessions\x12(.parley.contracts.v1.ListSessionsRequest\x1a).parley.contracts.v1.ListSessionsResponse\x12i\n\x0eResolveSession\x12*.parley.contracts.v1.ResolveSessionRequest\x1a+.parley.contracts.v1.ResolveSessionResponse\x12Q\n\x06Outbox\x12\".parley.contracts.v1.OutboxRequest\x1a#.parley.contracts.v1.OutboxResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"parley/contracts/v1/sessions.proto\x12\x13parley.contracts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&parley/contracts/v1/conversation.proto\":\n\x11GetSessionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"C\n\x12GetSessionResponse\x12-\n\x07session\x18\x01 \x01(\x0b\x32\x1c.parley.contracts.v1.Session\"\x86\x06\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".parley.contracts.v1.SessionStatus\x12,\n\x07visitor\x18\x04 \x01(\x0b\x32\x1b.parley.contracts.v1.Sender\x12*\n\x05\x61gent\x18\x05 \x01(\x0b\x32\x1b.parley.contracts.v1.Sender\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\r\n\x05\x65poch\x18\x07 \x01(\r\x12\x10\n\x08head_seq\x18\x08 \x01(\r\x12\x11\n\townership\x18\t \x01(\r\x12-\n\topened_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nchanged_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rwaiting_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ewaiting_reason\x18\r \x01(\t\x12\x14\n\x0crunning_turn\x18\x0e \x01(\t\x12\x11\n\tlast_text\x18\x0f \x01(\t\x12\x0b\n\x03why\x18\x10 \x03(\t\x12\x37\n\tdecisions\x18\x11 \x03(\x0b\x32$.parley.contracts.v1.SessionDecision\x12+\n\x07idle_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rturn_deadline\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstarts_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tengine_id\x18\x15 \x01(\t\x12\x12\n\nunanswered\x18\x16 \x01(\r\x12\r\n\x05shard\x18\x17 \x01(\r\x12\x13\n\x0bshard_epoch\x18\x18 \x01(\r\x12\x0e\n\x06unsent\x18\x19 \x01(\r\"F\n\x0fSessionDecision\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x02 \x01(\t\"m\n\x0eHistoryRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tafter_seq\x18\x03 \x01(\r\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x12\n\nbefore_seq\x18\x05 \x01(\r\"d\n\x0fHistoryResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x10\n\x08head_seq\x18\x02 \x01(\r\x12\x30\n\x06\x65vents\x18\x03 \x03(\x0b\x32 .parley.contracts.v1.StreamEvent\"z\n\x13ListSessionsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".parley.contracts.v1.SessionStatus\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"T\n\x14ListSessionsResponse\x12.\n\x08sessions\x18\x01 \x03(\x0b\x32\x1c.parley.contracts.v1.Session\x12\x0c\n\x04next\x18\x02 \x01(\t\"P\n\x15ResolveSessionRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x03 \x01(\t\",\n\x16ResolveSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\"R\n\rOutboxRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"t\n\nOutboxItem\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\trecipient\x18\x02 \x01(\t\x12/\n\x05\x65vent\x18\x03 \x01(\x0b\x32 .parley.contracts.v1.StreamEvent\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"N\n\x0eOutboxResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.parley.contracts.v1.OutboxItem\x12\x0c\n\x04next\x18\x02 \x01(\t2\xe2\x03\n\x08Sessions\x12]\n\nGetSession\x12&.parley.contracts.v1.GetSessionRequest\x1a\'.parley.contracts.v1.GetSessionResponse\x12T\n\x07History\x12#.parley.contracts.v1.HistoryRequest\x1a$.parley.contracts.v1.HistoryResponse\x12\x63\n\x0cListSessions\x12(.parley.contracts.v1.ListSessionsRequest\x1a).parley.contracts.v1.ListSessionsResponse\x12i\n\x0eResolveSession\x12*.parley.contracts.v1.ResolveSessionRequest\x1a+.parley.contracts.v1.ResolveSessionResponse\x12Q\n\x06Outbox\x12\".parley.contracts.v1.OutboxRequest\x1a#.parley.contracts.v1.OutboxResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,25 +38,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSESSIONRESPONSE']._serialized_start=192
   _globals['_GETSESSIONRESPONSE']._serialized_end=259
   _globals['_SESSION']._serialized_start=262
-  _globals['_SESSION']._serialized_end=745
-  _globals['_HISTORYREQUEST']._serialized_start=747
-  _globals['_HISTORYREQUEST']._serialized_end=856
-  _globals['_HISTORYRESPONSE']._serialized_start=858
-  _globals['_HISTORYRESPONSE']._serialized_end=958
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=960
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1082
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1084
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1168
-  _globals['_RESOLVESESSIONREQUEST']._serialized_start=1170
-  _globals['_RESOLVESESSIONREQUEST']._serialized_end=1250
-  _globals['_RESOLVESESSIONRESPONSE']._serialized_start=1252
-  _globals['_RESOLVESESSIONRESPONSE']._serialized_end=1296
-  _globals['_OUTBOXREQUEST']._serialized_start=1298
-  _globals['_OUTBOXREQUEST']._serialized_end=1380
-  _globals['_OUTBOXITEM']._serialized_start=1382
-  _globals['_OUTBOXITEM']._serialized_end=1498
-  _globals['_OUTBOXRESPONSE']._serialized_start=1500
-  _globals['_OUTBOXRESPONSE']._serialized_end=1578
-  _globals['_SESSIONS']._serialized_start=1581
-  _globals['_SESSIONS']._serialized_end=2063
+  _globals['_SESSION']._serialized_end=1036
+  _globals['_SESSIONDECISION']._serialized_start=1038
+  _globals['_SESSIONDECISION']._serialized_end=1108
+  _globals['_HISTORYREQUEST']._serialized_start=1110
+  _globals['_HISTORYREQUEST']._serialized_end=1219
+  _globals['_HISTORYRESPONSE']._serialized_start=1221
+  _globals['_HISTORYRESPONSE']._serialized_end=1321
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1323
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1445
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1447
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1531
+  _globals['_RESOLVESESSIONREQUEST']._serialized_start=1533
+  _globals['_RESOLVESESSIONREQUEST']._serialized_end=1613
+  _globals['_RESOLVESESSIONRESPONSE']._serialized_start=1615
+  _globals['_RESOLVESESSIONRESPONSE']._serialized_end=1659
+  _globals['_OUTBOXREQUEST']._serialized_start=1661
+  _globals['_OUTBOXREQUEST']._serialized_end=1743
+  _globals['_OUTBOXITEM']._serialized_start=1745
+  _globals['_OUTBOXITEM']._serialized_end=1861
+  _globals['_OUTBOXRESPONSE']._serialized_start=1863
+  _globals['_OUTBOXRESPONSE']._serialized_end=1941
+  _globals['_SESSIONS']._serialized_start=1944
+  _globals['_SESSIONS']._serialized_end=2426
 # @@protoc_insertion_point(module_scope)

@@ -82,6 +82,15 @@ class Session(_message.Message):
     RUNNING_TURN_FIELD_NUMBER: _builtins.int
     LAST_TEXT_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    IDLE_AT_FIELD_NUMBER: _builtins.int
+    TURN_DEADLINE_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    SHARD_FIELD_NUMBER: _builtins.int
+    SHARD_EPOCH_FIELD_NUMBER: _builtins.int
+    UNSENT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     tenant_id: _builtins.str
     status: _conversation_pb2.SessionStatus.ValueType
@@ -93,6 +102,15 @@ class Session(_message.Message):
     running_turn: _builtins.str
     last_text: _builtins.str
     """the newest message, shortened"""
+    engine_id: _builtins.str
+    """who works on the running turn, once it has said so"""
+    unanswered: _builtins.int
+    """the visitor's messages that no reply has covered yet"""
+    shard: _builtins.int
+    shard_epoch: _builtins.int
+    """of the owner that wrote it last"""
+    unsent: _builtins.int
+    """events of its outbox that may not have been published"""
     @_builtins.property
     def visitor(self) -> _conversation_pb2.Sender: ...
     @_builtins.property
@@ -106,6 +124,22 @@ class Session(_message.Message):
     @_builtins.property
     def why(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """the last decisions, newest first"""
+
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionDecision]:
+        """the same with their times"""
+
+    @_builtins.property
+    def idle_at(self) -> _timestamp_pb2.Timestamp:
+        """closed then, if nobody says anything"""
+
+    @_builtins.property
+    def turn_deadline(self) -> _timestamp_pb2.Timestamp:
+        """of the running turn"""
+
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """the visitor types: the next turn starts then at the latest"""
 
     def __init__(
         self,
@@ -126,14 +160,48 @@ class Session(_message.Message):
         running_turn: _builtins.str = ...,
         last_text: _builtins.str = ...,
         why: _abc.Iterable[_builtins.str] | None = ...,
+        decisions: _abc.Iterable[Global___SessionDecision] | None = ...,
+        idle_at: _timestamp_pb2.Timestamp | None = ...,
+        turn_deadline: _timestamp_pb2.Timestamp | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        engine_id: _builtins.str = ...,
+        unanswered: _builtins.int = ...,
+        shard: _builtins.int = ...,
+        shard_epoch: _builtins.int = ...,
+        unsent: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "changed_at", b"changed_at", "opened_at", b"opened_at", "visitor", b"visitor", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "changed_at", b"changed_at", "idle_at", b"idle_at", "opened_at", b"opened_at", "starts_at", b"starts_at", "turn_deadline", b"turn_deadline", "visitor", b"visitor", "waiting_since", b"waiting_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "changed_at", b"changed_at", "channel", b"channel", "epoch", b"epoch", "head_seq", b"head_seq", "last_text", b"last_text", "opened_at", b"opened_at", "ownership", b"ownership", "running_turn", b"running_turn", "session_id", b"session_id", "status", b"status", "tenant_id", b"tenant_id", "visitor", b"visitor", "waiting_reason", b"waiting_reason", "waiting_since", b"waiting_since", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "changed_at", b"changed_at", "channel", b"channel", "decisions", b"decisions", "engine_id", b"engine_id", "epoch", b"epoch", "head_seq", b"head_seq", "idle_at", b"idle_at", "last_text", b"last_text", "opened_at", b"opened_at", "ownership", b"ownership", "running_turn", b"running_turn", "session_id", b"session_id", "shard", b"shard", "shard_epoch", b"shard_epoch", "starts_at", b"starts_at", "status", b"status", "tenant_id", b"tenant_id", "turn_deadline", b"turn_deadline", "unanswered", b"unanswered", "unsent", b"unsent", "visitor", b"visitor", "waiting_reason", b"waiting_reason", "waiting_since", b"waiting_since", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Session: _TypeAlias = Session  # noqa: Y015
+
+@_typing.final
+class SessionDecision(_message.Message):
+    """What was decided for a session, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    why: _builtins.str
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionDecision: _TypeAlias = SessionDecision  # noqa: Y015
 
 @_typing.final
 class HistoryRequest(_message.Message):
