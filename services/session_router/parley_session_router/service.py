@@ -37,8 +37,7 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         await store.check_shards(ctx.settings.shards)
         if ctx.settings.demo:
             await ensure_demo(Access(access, ctx.clock), ctx.settings.home)
-        rules = Rules(settings.turn_seconds, settings.idle_seconds, settings.engine_group)
-        yield Deps(store, access, rules, max(1, settings.cached_sessions // ctx.settings.shards))
+        yield Deps(store, access, settings.rules(), max(1, settings.cached_sessions // ctx.settings.shards))
 
 
 service = Service("session-router", Deps, opens=open_deps)

@@ -129,5 +129,6 @@ def _own(decision: Decision, status: str, agent: Sender | None, reason: str, why
         waiting_since=None,
         waiting_reason="",
         unanswered=(),
+        starts_at=None,
     )
     return decision.store_change(reason)

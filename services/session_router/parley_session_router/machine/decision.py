@@ -78,6 +78,7 @@ class Decision:
     duplicates: int = 0
     at: Timestamp = field(init=False)  # now, as protobuf has it
     outcome: tuple[str, str, float] | None = None  # of the turn that this step ended: outcome, origin, its seconds
+    outcome_reason: str = ""  # why it was not simply answered
 
     def __post_init__(self) -> None:
         self.at = stamp(self.now)

@@ -21,11 +21,18 @@ RECENT_TEXT = 2000  # characters of one message that go with later turns
 
 
 class Rules(Struct, frozen=True):
-    """What an operator may set."""
+    """What an operator may set, for every bot or for one. A bot is a tenant, or one of its channels."""
 
     turn_seconds: float = 45.0
     idle_seconds: float = 600.0
     group: str = "default"
+    typing_seconds: float = 3.0  # how long the visitor is taken to type on after a typing signal
+    hold_seconds: float = 2.0  # a turn's start waits no longer for a visitor who types
+    bots: dict[str, "Rules"] = {}  # by "tenant" or "tenant/channel"; the latter is preferred
+
+    def of(self, tenant: str, channel: str) -> "Rules":
+        """The rules of the bot that answers there."""
+        return self.bots.get(f"{tenant}/{channel}") or self.bots.get(tenant) or self
 
 
 class RunningTurn(Struct, frozen=True, omit_defaults=True):
@@ -63,6 +70,7 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     waiting_since: float | None = None
     waiting_reason: str = ""
     idle_at: float | None = None
+    starts_at: float | None = None  # the visitor types: the next turn starts then, if nothing comes before
     turn: RunningTurn | None = None
     gateways: tuple[str, ...] = ()
     unanswered: tuple[Message, ...] = ()  # the visitor's messages that no reply has covered yet
@@ -76,8 +84,10 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
 
     @property
     def due_at(self) -> float | None:
-        """When the machine must look at this session again. A running turn is awaited before silence is counted."""
-        return self.turn.deadline if self.turn is not None else self.idle_at
+        """When the machine must look at this session again. A question is awaited before silence is counted."""
+        if self.turn is not None:
+            return self.turn.deadline
+        return self.idle_at if self.starts_at is None else self.starts_at
 
 
 class TimeCame(Struct, frozen=True):

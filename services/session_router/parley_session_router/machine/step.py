@@ -57,6 +57,8 @@ def step(state: SessionState, event: Input, now: float, rules: Rules, *, tracepa
     Raises Reject for an input that can never mean anything.
     """
     decision = Decision(state, now, traceparent)
+    if rules.bots:
+        rules = rules.of(state.tenant, state.channel or getattr(event, "channel", ""))
     _STEPS[type(event)](decision, event, rules)
     if decision.entries:  # somebody said or did something: silence is counted from now
         decision.change(idle_at=now + rules.idle_seconds if decision.state.status == OPEN else None)
@@ -75,14 +77,19 @@ def _detached(decision: Decision, event: StreamDetached | GatewayGone, rules: Ru
         decision.change(gateways=left)
 
 
-def _passing(decision: Decision, event: VisitorTyping | MessagesRead | ShardProbed, rules: Rules) -> None:
-    """Typing, reading and probes are passing signals: nothing is decided by them."""
+def _passing(decision: Decision, event: MessagesRead | ShardProbed, rules: Rules) -> None:
+    """Reading and probes are passing signals: nothing is decided by them."""
+
+
+def _typing(decision: Decision, event: VisitorTyping, rules: Rules) -> None:
+    turning.hold(decision, rules)
 
 
 def _time_came(decision: Decision, event: TimeCame, rules: Rules) -> None:
     turning.out_of_time(decision, rules)
+    turning.start_held(decision, rules)
     state = decision.state
-    if state.turn is None and state.idle_at is not None and decision.now >= state.idle_at:
+    if state.turn is None and state.starts_at is None and state.idle_at is not None and decision.now >= state.idle_at:
         commands.end(decision, "idle")
 
 
@@ -105,7 +112,7 @@ _STEPS: dict[type, Callable[[Decision, Any, Rules], None]] = {
     StreamAttached: _attached,
     StreamDetached: _detached,
     GatewayGone: _detached,
-    VisitorTyping: _passing,
+    VisitorTyping: _typing,
     MessagesRead: _passing,
     ShardProbed: _passing,
     StopRequested: commands.stop,

@@ -41,9 +41,9 @@ NO_ANSWER = {
 
 
 def ask_if_needed(decision: Decision, rules: Rules) -> None:
-    """Start a turn when the engine answers, none runs, and something is unanswered."""
+    """Start a turn when the engine answers, none runs, something is unanswered and nothing is waited for."""
     state = decision.state
-    if state.status != OPEN or state.turn is not None or not state.unanswered:
+    if state.status != OPEN or state.turn is not None or not state.unanswered or state.starts_at is not None:
         return
     number = state.turns + 1
     turn = RunningTurn(
@@ -90,14 +90,43 @@ def cancel(decision: Decision, reason: str) -> None:
     if turn.begun:
         decision.store_message(_outcome(turn, decision, "", finish="cancelled", sender=ENGINE))
     _tell_cancelled(decision, turn, reason)
-    _finish(decision, turn, "cancelled", "")
+    _finish(decision, turn, "cancelled", "", reason)
 
 
 def supersede_or_wait(decision: Decision) -> None:
-    """A newer message: a turn of which nothing was shown is cancelled, so that one answer covers both."""
-    turn = decision.state.turn
-    if turn is not None and not turn.begun:
+    """A newer message: a turn of which nothing was shown is cancelled, so that one answer covers both.
+
+    Who sends has typed: what was waited for has come.
+    """
+    state = decision.state
+    if state.turn is not None and not state.turn.begun:
         cancel(decision, "superseded")
+    if state.starts_at is not None:
+        decision.change(starts_at=None)
+
+
+def hold(decision: Decision, rules: Rules) -> None:
+    """The visitor types on: a turn of which nothing was shown is put off until they are done, up to a limit.
+
+    The limit counts from the oldest message that waits for an answer, so that typing alone puts nothing off for ever.
+    """
+    state = decision.state
+    if state.status != OPEN or not state.unanswered or (state.turn is not None and state.turn.begun):
+        return
+    waits_since = state.unanswered[0].created_at
+    until = min(decision.now + rules.typing_seconds, waits_since.seconds + waits_since.nanos / 1e9 + rules.hold_seconds)
+    if until <= decision.now or until == state.starts_at:
+        return
+    cancel(decision, "typing")
+    decision.change("" if state.starts_at else "the visitor types: the turn waits", starts_at=until)
+
+
+def start_held(decision: Decision, rules: Rules) -> None:
+    """The visitor typed for long enough, or has stopped."""
+    starts_at = decision.state.starts_at
+    if starts_at is not None and decision.now >= starts_at:
+        decision.change(starts_at=None)
+        ask_if_needed(decision, rules)
 
 
 def started(decision: Decision, event: TurnStarted) -> None:
@@ -128,7 +157,7 @@ def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
     decision.change(unanswered=_without_asked(decision.state, turn))
     if handoff is not None:
         hand_over(decision, handoff, turn.turn_id)
-    _finish(decision, turn, "answer" if handoff is None else "person", reply.origin)
+    _finish(decision, turn, "answer" if handoff is None else "person", reply.origin, handoff.reason if handoff else "")
     ask_if_needed(decision, rules)
 
 
@@ -157,12 +186,14 @@ def fall_back(decision: Decision, turn: RunningTurn, reason: str, detail: str) -
     decision.store_message(message)
     remember(decision, message)
     hand_over(decision, Handoff(reason=reason), turn.turn_id)
-    _finish(decision, turn, "fallback", message.origin)
+    _finish(decision, turn, "fallback", message.origin, reason)
 
 
 def hand_over(decision: Decision, handoff: Handoff, turn_id: str) -> None:
     """The conversation waits for a person from now on."""
-    decision.change(status=WAITING, waiting_since=decision.now, waiting_reason=handoff.reason, unanswered=())
+    decision.change(
+        status=WAITING, waiting_since=decision.now, waiting_reason=handoff.reason, unanswered=(), starts_at=None
+    )
     decision.store_change(handoff.reason)
     decision.fact(
         HandoffRequested(meta=decision.meta(), session_id=decision.state.session, turn_id=turn_id, handoff=handoff)
@@ -175,6 +206,8 @@ def stopped(decision: Decision, event: StopRequested) -> None:
     if turn is not None and event.message_id in ("", turn.message_id):
         cancel(decision, "stopped")
         decision.change(unanswered=_without_asked(decision.state, turn))
+    elif decision.state.starts_at is not None:
+        decision.change("stopped before the turn began", unanswered=(), starts_at=None)
 
 
 def join(decision: Decision, gateway_id: str) -> None:
@@ -225,9 +258,9 @@ def _end(decision: Decision, turn: RunningTurn, why: str) -> None:
     decision.change(why, turn=None, finished=(*decision.state.finished, turn.turn_id)[-FINISHED_KEPT:])
 
 
-def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str) -> None:
+def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str, reason: str) -> None:
     seconds = max(0.0, decision.now - turn.requested_at)
-    decision.outcome = (outcome, origin, seconds)
+    decision.outcome, decision.outcome_reason = (outcome, origin, seconds), reason
     decision.fact(
         TurnFinished(
             meta=decision.meta(),
@@ -235,7 +268,8 @@ def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str) ->
             turn_id=turn.turn_id,
             outcome=outcome,
             origin=origin,
-            duration_ms=int(seconds * 1000),
+            duration_ms=round(seconds * 1000),
+            reason=reason,
         )
     )
 
