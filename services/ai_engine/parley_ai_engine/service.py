@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc.aio
 
-from parley.bus.queues import Queue, engine_replica, user_to_engine
+from parley.bus.queues import EVENTS, Queue, engine_replica, user_to_engine
 from parley.contracts.v1 import (
     KnowledgeStub,
     TurnCancelled,
@@ -67,6 +67,12 @@ async def hear(event: TurnCancelled | TurnJoined, ctx: Context[Deps]) -> None:
         ctx.deps.turns.cancel(event.turn_id)
     else:
         ctx.deps.turns.join(event.turn_id, event.gateway_id)
+
+
+@service.observes(EVENTS, TurnCancelled, per="replica")
+async def leave(event: TurnCancelled, ctx: Context[Deps]) -> None:
+    """Nobody knows yet who works on a turn of which nothing was shown, or who will: so every replica hears of it."""
+    ctx.deps.turns.cancel(event.turn_id)
 
 
 def _serve(ctx: Context[Deps], server: grpc.aio.Server) -> None:

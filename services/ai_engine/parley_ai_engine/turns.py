@@ -13,6 +13,7 @@ from parley_ai_engine.pipeline.streaming import Audience, ChunkWriter
 from parley_ai_engine.pipeline.turn import Reply, Turn
 
 FINISHED_KEPT = 2000
+CANCELLED_KEPT = 10_000
 _running_gauge = gauge(names.TURNS_RUNNING)
 
 Outcome = TurnCompleted | TurnFailed
@@ -27,10 +28,11 @@ class Turns:
         self._running: dict[str, asyncio.Task[Outcome]] = {}
         self._audiences: dict[str, Audience] = {}
         self._finished: OrderedDict[str, Outcome] = OrderedDict()
+        self._cancelled: OrderedDict[str, None] = OrderedDict()  # before they came here
 
     async def take(self, event: TurnRequested) -> None:
         """Work on one turn until its outcome is confirmed by the bus."""
-        if event.turn_id in self._running:
+        if event.turn_id in self._running or event.turn_id in self._cancelled:
             return
         outcome = self._finished.get(event.turn_id) or await self._work(event)
         if outcome is None:
@@ -41,9 +43,12 @@ class Turns:
         await self._ctx.publish(outcome, to_shard(outcome, self._ctx.settings.shards), timeout=60)
 
     def cancel(self, turn_id: str) -> None:
-        """Nobody waits for this turn any more."""
+        """Nobody waits for this turn any more, nor if it comes later."""
         if task := self._running.get(turn_id):
             task.cancel()
+        self._cancelled[turn_id] = None
+        if len(self._cancelled) > CANCELLED_KEPT:
+            self._cancelled.popitem(last=False)
 
     def join(self, turn_id: str, gateway: str) -> None:
         """A gateway began to show the session in the middle of the turn."""

@@ -96,6 +96,30 @@ async def test_a_cancelled_turn_ends_without_an_outcome() -> None:
         assert bench.sent(TurnFailed) == []
 
 
+async def test_a_cancelled_turn_that_still_waits_in_the_queue_is_never_worked_on() -> None:
+    async with a_bench() as (bench, scripted):
+        superseded, whole = a_turn("你好"), a_turn("你好，我的订单什么时候到？")
+        await bench.publish(TurnCancelled(meta=a_meta(), turn_id=superseded.turn_id, reason="superseded"))
+        await bench.settled()
+        scripted.go_on.set()  # type: ignore[attr-defined]  # scripted
+        await bench.publish(superseded)
+        await bench.publish(whole)
+        await bench.settled()
+        assert scripted.asked == ["你好，我的订单什么时候到？"]  # type: ignore[attr-defined]  # scripted
+        assert [c.turn_id for c in bench.sent(TurnCompleted)] == [whole.turn_id]
+
+
+async def test_a_turn_is_cancelled_by_the_fact_before_anybody_knows_who_works_on_it() -> None:
+    async with a_bench() as (bench, scripted):
+        turn = a_turn("多久可以退货？")
+        await bench.publish(turn)
+        await bench.until(lambda: scripted.asked)  # type: ignore[attr-defined]  # scripted
+        await bench.publish(TurnCancelled(meta=a_meta(), turn_id=turn.turn_id, reason="superseded"))
+        await bench.settled()
+        assert bench.sent(TurnCompleted) == []
+        assert bench.sent(TurnFailed) == []
+
+
 async def test_a_gateway_that_joins_in_the_middle_gets_one_snapshot_and_then_the_rest() -> None:
     async with a_bench() as (bench, scripted):
         turn = a_turn("多久可以退货？")
