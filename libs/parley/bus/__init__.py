@@ -1,6 +1,6 @@
 """Events between services: the queues of the house, the port of the bus, and its two adapters."""
 
-from parley.bus.events import EVENT_TYPES, Event, from_envelope, to_envelope, type_name
+from parley.bus.events import EVENT_TYPES, Event, Packed, from_envelope, to_envelope, type_name, unpack
 from parley.bus.port import Bus, Delivery, Features, OnDeliveries, ParkedLetter, Subscription
 from parley.bus.queues import (
     DEAD,
@@ -32,6 +32,7 @@ __all__ = [
     "Features",
     "Kind",
     "OnDeliveries",
+    "Packed",
     "ParkedLetter",
     "Queue",
     "Route",
@@ -39,4 +40,5 @@ __all__ = [
     "from_envelope",
     "to_envelope",
     "type_name",
+    "unpack",
 ]

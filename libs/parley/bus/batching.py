@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from parley.bus.events import Event, to_envelope
+from parley.bus.events import Event, Packed
 from parley.bus.queues import DEAD_EXCHANGE, Route
-from parley.contracts.v1 import Envelope
+from parley.bus.stamping import pack, published_now
+from parley.contracts.v1 import Batch
 from parley.core import BusUnavailable, Invalid
 
 BATCH_BYTES = 256 * 1024
@@ -25,13 +26,14 @@ class Outbound:
 
     route: Route
     confirmed: asyncio.Future[None]
-    envelopes: list[Envelope] = field(default_factory=list)
+    events: Batch = field(default_factory=Batch)
+    count: int = 0
     size: int = 0
     traceparent: str = ""
 
     def has_room(self, more: int) -> bool:
         """Whether another event of that many bytes fits."""
-        return len(self.envelopes) < self.route.batch and (not self.envelopes or self.size + more <= BATCH_BYTES)
+        return self.count < self.route.batch and (not self.count or self.size + more <= BATCH_BYTES)
 
 
 Transmit = Callable[[Outbound], None]
@@ -40,33 +42,43 @@ Transmit = Callable[[Outbound], None]
 class Batches:
     """Gathers events by route. `transmit` is called with one batch a route at a time; `done` lets the next one go."""
 
-    def __init__(self, transmit: Transmit) -> None:
+    def __init__(self, transmit: Transmit, producer: str) -> None:
         self._transmit = transmit
+        self._producer = producer
         self._waiting: dict[Route, deque[Outbound]] = {}
         self._busy: dict[Route, Outbound] = {}
         self._events = 0
         self._bytes = 0
 
-    def put(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def put(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         """Take one event. Raises BusUnavailable when too much waits already, Invalid when the event is too large."""
-        envelope = to_envelope(event)
-        size = len(envelope.payload) + 32
+        if isinstance(event, Packed):
+            packed, payload = event, event.payload + published_now()
+        else:
+            packed = self.pack(event)
+            payload = packed.payload
+        size = len(payload) + 32
         if size > EVENT_BYTES and route.exchange != DEAD_EXCHANGE:
             raise Invalid(f"an event of {size} bytes; {EVENT_BYTES} at most, keep large things in a store")
         if self._events >= EVENTS_WAITING or self._bytes + size > BYTES_WAITING:
             raise BusUnavailable("too many events wait for the broker; try again", retry_after=2)
         batch = self._batch_for(route, size)
-        batch.envelopes.append(envelope)
+        batch.events.events.add(type=packed.type, payload=payload)
+        batch.count += 1
         batch.size += size
         self._events += 1
         self._bytes += size
         if not batch.traceparent.endswith("01"):
-            batch.traceparent = event.meta.traceparent
+            batch.traceparent = packed.traceparent
         return batch.confirmed
+
+    def pack(self, event: Event) -> Packed:
+        """See the port."""
+        return pack(event, self._producer)
 
     def done(self, batch: Outbound, error: BaseException | None = None) -> None:
         """A batch is confirmed, or will never be."""
-        self._events -= len(batch.envelopes)
+        self._events -= batch.count
         self._bytes -= batch.size
         if not batch.confirmed.done():
             if error is None:

@@ -1,5 +1,6 @@
 """Events as the bus sees them: every contracts message with `EventMeta meta = 1`, by name and back."""
 
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from parley.contracts import v1
@@ -41,6 +42,20 @@ EVENT_TYPES = _event_types()
 def type_name(event: Event | type[Event]) -> str:
     """The short name that stands in an Envelope."""
     return event.__name__ if isinstance(event, type) else type(event).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An event that is bytes already, since somebody stored them: it is published without being built again."""
+
+    type: str
+    payload: bytes
+    traceparent: str = ""
+
+
+def unpack(packed: Packed) -> Event:
+    """The event that these bytes are. Raises KeyError for a type that this release does not know, DecodeError."""
+    return EVENT_TYPES[packed.type].FromString(packed.payload)
 
 
 def to_envelope(event: Event) -> Envelope:

@@ -14,9 +14,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from parley.bus.events import Event
+from parley.bus.events import Event, Packed
 from parley.bus.queues import Queue, Route
 from parley.contracts.v1 import DeadLetter
+
+DEAF_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,15 @@ class Bus(Protocol):
         """Whether the broker answers now; readiness depends on it."""
         ...
 
-    def publish_nowait(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def pack(self, event: Event) -> Packed:
+        """The bytes to store of an event that is published later, and perhaps again."""
+        ...
+
+    def heard(self, route: Route) -> bool:
+        """Whether a fact on this route may have a reader. False is at most `DEAF_SECONDS` old."""
+        ...
+
+    def publish_nowait(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         """Hand over one event. The future is shared by its batch and ends when the broker has confirmed it.
 
         It raises Unroutable when no queue took it, BusUnavailable when too much waits already (nothing was taken) or

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from parley.bus import Bus, Event, Route
+from parley.bus import Bus, Event, Packed, Route, unpack
 from parley.bus.open import open_bus
 from parley.bus.queues import durable_queues
 from parley.bus.routes import route_of
@@ -39,9 +39,12 @@ class _Recorder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
 
-    def publish_nowait(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def heard(self, route: Route) -> bool:
+        return True  # the bench looks at every fact
+
+    def publish_nowait(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         future = self._bus.publish_nowait(route, event)
-        self._note(route, event, future)
+        self._note(route, event if not isinstance(event, Packed) else unpack(event), future)
         return future
 
     async def publish(self, route: Route, event: Event, *, timeout: float = 10.0) -> None:

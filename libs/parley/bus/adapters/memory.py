@@ -11,10 +11,9 @@ from contextlib import asynccontextmanager
 from parley.bus.adapters.memory_queue import MemoryBroker, MemoryMessage, MemoryReader
 from parley.bus.batching import Batches, Outbound
 from parley.bus.dead_letters import letter_of
-from parley.bus.events import Event
+from parley.bus.events import Event, Packed
 from parley.bus.port import Features, OnDeliveries, ParkedLetter, Subscription
 from parley.bus.queues import DEAD, Kind, Queue, Route
-from parley.bus.stamping import stamp
 from parley.contracts.v1 import DeadLetter
 from parley.core import BusUnavailable, Conflict, Unroutable
 
@@ -31,8 +30,7 @@ class MemoryBus:
 
     def __init__(self, broker: MemoryBroker, producer: str) -> None:
         self._broker = broker
-        self._producer = producer
-        self._batches = Batches(self._transmit)
+        self._batches = Batches(self._transmit, producer)
         self._closed = False
 
     @property
@@ -40,11 +38,18 @@ class MemoryBus:
         """Until it is closed."""
         return not self._closed
 
-    def publish_nowait(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def pack(self, event: Event) -> Packed:
+        """See the port."""
+        return self._batches.pack(event)
+
+    def heard(self, route: Route) -> bool:
+        """See the port."""
+        return bool(self._broker.takers(route))
+
+    def publish_nowait(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         """See the port."""
         if self._closed:
             raise BusUnavailable("the bus is closed")
-        stamp(event, self._producer)
         return self._batches.put(route, event)
 
     async def publish(self, route: Route, event: Event, *, timeout: float = 10.0) -> None:
@@ -119,7 +124,7 @@ class MemoryBus:
             loop.call_later(FULL_PAUSE, self._transmit, batch)
             return
         for queue in takers:
-            queue.put(MemoryMessage(batch.route, list(batch.envelopes)))
+            queue.put(MemoryMessage(batch.route, list(batch.events.events)))
         lost = not takers and batch.route.mandatory
         error = Unroutable(f"no queue takes {batch.route.exchange.name}:{batch.route.key}") if lost else None
         loop.call_soon(self._batches.done, batch, error)

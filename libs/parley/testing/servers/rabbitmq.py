@@ -70,7 +70,7 @@ class RabbitNode(RabbitMQ):
         super().__init__(f"amqp://guest:guest@127.0.0.1:{ports.amqp}/", f"http://127.0.0.1:{ports.management}")
         self.ports = ports
         self.nodename = nodename
-        self._data = data
+        self.data = data
         self._scripts = _scripts()
         self._env = _write_configuration(data, ports, nodename)
         command = [str(self._scripts / "rabbitmq-server")]

@@ -32,7 +32,7 @@ class Decider:
         self._note_wait(work, context)
         try:
             decision = self._step(work, known, context)
-            known.apply(decision, work.cause)
+            known.apply(decision, work.cause, self._ctx.bus.heard)
         except Reject as error:
             return f"Reject: {error}"
         except Exception as error:  # noqa: BLE001 - one broken input must not stop a shard

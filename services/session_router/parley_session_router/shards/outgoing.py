@@ -3,10 +3,9 @@
 Every event gets its id from the input that caused it, so that publishing it again after a crash repeats it exactly.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from parley.bus import Event, Exchange, Route
-from parley.bus.events import EVENT_TYPES
+from parley.bus import Event, Exchange, Packed, Route
 from parley.bus.queues import ENGINE_BATCH
 from parley.bus.routes import to_channel, to_gateway
 from parley.contracts.v1 import Deliver, EventMeta, TurnRequested
@@ -14,6 +13,7 @@ from parley_session_router.machine import WEB, Decision, SessionState
 from parley_session_router.store import OutboxEntry
 
 Send = tuple[Route, Event]
+Parcel = tuple[Route, Event | Packed]
 
 
 def sends_of(decision: Decision, *, cause: str, version: int) -> list[Send]:
@@ -62,20 +62,27 @@ def _deliver(state: SessionState) -> Deliver:
     return Deliver(meta=meta, epoch=state.epoch, head_seq=state.head_seq)
 
 
-def to_entries(sends: Sequence[Send], first_id: int) -> tuple[OutboxEntry, ...]:
-    """As they are stored until they are published. Transient work (to a replica that may be gone) is not worth it."""
-    return tuple(
-        OutboxEntry(first_id + number, _packed(route), route.key, type(event).__name__, event.SerializeToString())
-        for number, (route, event) in enumerate(sends)
-        if route.durable
-    )
+def to_entries(
+    sends: Sequence[Send], first_id: int, pack: Callable[[Event], Packed]
+) -> tuple[list[Parcel], tuple[OutboxEntry, ...]]:
+    """As they leave, and as they are stored until then. Work for one replica, which may be gone, is not."""
+    leaving: list[Parcel] = []
+    entries = []
+    for number, (route, event) in enumerate(sends):
+        if not route.durable:
+            leaving.append((route, event))
+            continue
+        packed = pack(event)
+        leaving.append((route, packed))
+        entries.append(OutboxEntry(first_id + number, _packed(route), route.key, packed.type, packed.payload))
+    return leaving, tuple(entries)
 
 
-def from_entry(entry: OutboxEntry) -> Send:
+def from_entry(entry: OutboxEntry) -> Parcel:
     """A stored event and where it goes."""
     name, _, flags = entry.exchange.partition("?")
     route = Route(Exchange(name), entry.key, mandatory=flags != "optional", batch=_batch(entry.key))
-    return route, EVENT_TYPES[entry.type].FromString(entry.payload)
+    return route, Packed(entry.type, entry.payload)
 
 
 def _packed(route: Route) -> str:

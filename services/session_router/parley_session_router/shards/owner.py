@@ -139,7 +139,7 @@ class Owner:
     async def _commit(self, known: dict[SessionKey, Known], works: list[Work]) -> dict[SessionKey, SessionCommit]:
         """One grouped write, then what it sends. Returns what was refused since somebody else was first."""
         changed = {key: one for key, one in known.items() if one.touched}
-        commits = [one.commit(self._shard, self.epoch) for one in changed.values()]
+        commits = [one.commit(self._shard, self.epoch, self._ctx.bus.pack) for one in changed.values()]
         began = time.time()
         stored = await self._write(commits) if commits else []
         self._note(works, began, len(commits))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from parley.bus import Delivery, Event, Route
+from parley.bus import Delivery, Event, Packed, Route
 from parley.core import BusUnavailable, Unroutable
 from parley.service import Context
 from parley_session_router.shards.sessions import Known
@@ -81,7 +81,7 @@ class Relay:
             await asyncio.wait(set(self._tasks), timeout=FLUSH_SECONDS)
         return not self._tasks
 
-    async def _publish(self, batch: _Batch, key: SessionKey, route: Route, event: Event) -> None:
+    async def _publish(self, batch: _Batch, key: SessionKey, route: Route, event: Event | Packed) -> None:
         while True:
             try:
                 confirm = self._ctx.bus.publish_nowait(route, event)

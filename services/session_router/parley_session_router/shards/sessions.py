@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from parley.bus import EVENTS, Event, Packed, Route
 from parley_session_router.machine import NEW, Decision, SessionState
 from parley_session_router.machine.codec import decode, encode
-from parley_session_router.shards.outgoing import Send, from_entry, sends_of, to_entries, without_superseded
+from parley_session_router.shards.outgoing import Parcel, Send, from_entry, sends_of, to_entries, without_superseded
 from parley_session_router.store import (
     RECENT_IDS,
     OutboxEntry,
@@ -28,7 +29,7 @@ OUTBOX_IDS = 1 << 16  # ids that one version of a session may use
 class Leaving(NamedTuple):
     """Events in order, and the versions that owe nothing more once these are confirmed."""
 
-    sends: list[Send]
+    sends: list[Parcel]
     versions: tuple[int, ...]
 
 
@@ -39,16 +40,21 @@ class Known:
     state: SessionState
     version: int = 0
     unsent: dict[int, tuple[OutboxEntry, ...]] = field(default_factory=dict)  # by version: not known to be published
-    again: list[Send] = field(default_factory=list)  # what its record owed when it was read; leaves first
+    again: list[Parcel] = field(default_factory=list)  # what its record owed when it was read; leaves first
     sends: list[Send] = field(default_factory=list)
+    packed: list[Parcel] = field(default_factory=list)  # `sends` as the commit under way stores them
     owed: tuple[int, ...] = ()  # the versions whose events leave next
     entries: list[StreamEntry] = field(default_factory=list)
     touched: bool = False
     written: tuple[OutboxEntry, ...] = ()  # what the commit under way adds to the outbox
 
-    def apply(self, decision: Decision, cause: str) -> None:
-        """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it."""
-        self.sends.extend(sends_of(decision, cause=cause, version=self.version + 1))
+    def apply(self, decision: Decision, cause: str, heard: Callable[[Route], bool]) -> None:
+        """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it.
+
+        Facts that are not `heard` are left out: they would be carried, stored and dropped.
+        """
+        sends = sends_of(decision, cause=cause, version=self.version + 1)
+        self.sends.extend(send for send in sends if send[0].exchange is not EVENTS or heard(send[0]))
         self.touched = self.touched or (decision.state is not self.state and decision.state.status != NEW)
         self.state = decision.state
         for entry in decision.entries:
@@ -58,11 +64,11 @@ class Known:
             )
             self.entries.append(stored)
 
-    def commit(self, shard: int, epoch: int) -> SessionCommit:
+    def commit(self, shard: int, epoch: int, pack: Callable[[Event], Packed]) -> SessionCommit:
         """The one write that makes the decisions of a batch true. What earlier commits still owe stays owed."""
         state = self.state
         self.sends = without_superseded(self.sends, state)
-        self.written = to_entries(self.sends, (self.version + 1) * OUTBOX_IDS)
+        self.packed, self.written = to_entries(self.sends, (self.version + 1) * OUTBOX_IDS, pack)
         record = SessionRecord(
             tenant=state.tenant,
             session=state.session,
@@ -93,8 +99,9 @@ class Known:
 
     def leave(self) -> Leaving:
         """What leaves now."""
-        leaving = Leaving([*self.again, *self.sends], self.owed)
-        self.again, self.sends, self.owed, self.entries, self.written, self.touched = [], [], (), [], (), False
+        leaving = Leaving([*self.again, *(self.packed or self.sends)], self.owed)
+        self.again, self.sends, self.packed, self.owed = [], [], [], ()
+        self.entries, self.written, self.touched = [], (), False
         return leaving
 
     def sent(self, versions: Iterable[int]) -> bool:

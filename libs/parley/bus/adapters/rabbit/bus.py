@@ -11,7 +11,7 @@ from parley.bus.adapters.rabbit.consumer import open_subscription
 from parley.bus.adapters.rabbit.letters import letters_of
 from parley.bus.adapters.rabbit.link import Link, open_link
 from parley.bus.adapters.rabbit.publisher import Publisher
-from parley.bus.events import Event
+from parley.bus.events import Event, Packed
 from parley.bus.port import Features, OnDeliveries, ParkedLetter, Subscription
 from parley.bus.queues import DEAD, Queue, Route
 from parley.bus.routes import to_dead
@@ -36,7 +36,15 @@ class RabbitBus:
         """Both ways."""
         return self._publishing.connected and self._consuming.connected
 
-    def publish_nowait(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def pack(self, event: Event) -> Packed:
+        """See the port."""
+        return self._publisher.pack(event)
+
+    def heard(self, route: Route) -> bool:
+        """See the port."""
+        return self._publisher.heard(route)
+
+    def publish_nowait(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         """See the port."""
         return self._publisher.put(route, event)
 

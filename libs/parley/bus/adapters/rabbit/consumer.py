@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelLockedResource
 
@@ -20,6 +20,7 @@ from parley.bus.queues import Kind, Queue
 from parley.core import BusUnavailable
 
 WATCH_SECONDS = 5.0
+OPEN_SECONDS = 5.0  # a broker that comes back may leave a question about a queue unanswered for ever
 LOST_SECONDS = 15.0  # without a consumer although we want to read: only a new process can help
 LOCKED_SECONDS = 45.0  # our own dead connection holds a private queue until its heartbeats are missed
 REOPEN_SECONDS, REOPEN_LONGEST = 0.5, 5.0
@@ -57,7 +58,9 @@ class RabbitSubscription:
         while not (self._paused or self.lost.done()):
             try:
                 async with client_calls():
-                    life = await self._open()
+                    connection = await self._link.connection()
+                    async with asyncio.timeout(OPEN_SECONDS):
+                        life = await self._open(connection)
                     self._deaf_since = None
                     started.set()
                     pause = REOPEN_SECONDS
@@ -84,8 +87,7 @@ class RabbitSubscription:
         if not self.lost.done():
             self.lost.set_exception(BusUnavailable(why))
 
-    async def _open(self) -> ChannelLife:
-        connection = await self._link.connection()
+    async def _open(self, connection: AbstractConnection) -> ChannelLife:
         self._channel = channel = connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.initialize()
         await channel.set_qos(prefetch_count=self._prefetch)

@@ -105,6 +105,8 @@ class Link:
             client_properties={"connection_name": self._name},
         )
         connection.close_callbacks.add(lambda *_: lost.set())
+        if connection.is_closed:  # before anybody could be told
+            lost.set()
         self._connection = connection
         self._ready.set()
         return lost

@@ -15,10 +15,9 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from parley.bus.adapters.rabbit.frames import HEADER_EVENTS, HEADER_TRACE, properties_of
 from parley.bus.adapters.rabbit.link import FAILURES, Link, client_calls, log
 from parley.bus.batching import Batches, Outbound
-from parley.bus.events import Event
-from parley.bus.queues import EXCHANGES, Route
-from parley.bus.stamping import stamp
-from parley.contracts.v1 import Batch
+from parley.bus.events import Event, Packed
+from parley.bus.port import DEAF_SECONDS
+from parley.bus.queues import EVENTS, EXCHANGES, Route
 from parley.core import BusUnavailable, Unroutable
 from parley.telemetry import counter, histogram, names
 
@@ -42,21 +41,28 @@ class Publisher:
 
     def __init__(self, link: Link, producer: str) -> None:
         self._link = link
-        self._producer = producer
-        self._batches = Batches(self._transmit)
+        self._batches = Batches(self._transmit, producer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._channels: dict[bool, _Open] = {}  # by whether it confirms
         self._opening = asyncio.Lock()
         self._closed = False
+        self._unheard: dict[Route, float] = {}  # facts that found no queue, until when that is believed
         service = producer.rpartition("-")[0]
         self._published = {e.name: counter(names.EVENTS_PUBLISHED, service, e.name) for e in EXCHANGES}
         self._sizes = histogram(names.BATCH_EVENTS, service)
 
-    def put(self, route: Route, event: Event) -> asyncio.Future[None]:
+    def pack(self, event: Event) -> Packed:
+        """See the port."""
+        return self._batches.pack(event)
+
+    def heard(self, route: Route) -> bool:
+        """See the port. The broker returns what no queue takes, so a fact that comes back has no reader."""
+        return time.monotonic() >= self._unheard.get(route, 0.0)
+
+    def put(self, route: Route, event: Event | Packed) -> asyncio.Future[None]:
         """See the port."""
         if self._closed:
             raise BusUnavailable("the bus is closed")
-        stamp(event, self._producer)
         return self._batches.put(route, event)
 
     async def close(self, seconds: float = 5.0) -> None:
@@ -84,14 +90,14 @@ class Publisher:
         except asyncio.CancelledError:
             error = BusUnavailable("the bus was closed first")
         if error is None:
-            count = len(batch.envelopes)
+            count = batch.count
             self._published.get(batch.route.exchange.name, self._published["events"]).inc(count)
             self._sizes.observe(count)
         self._batches.done(batch, error)
 
     async def _until_answered(self, batch: Outbound) -> None:
         """Attempt after attempt. Ends with a confirm, or with Unroutable."""
-        body = Batch(events=batch.envelopes).SerializeToString()
+        body = batch.events.SerializeToString()
         while True:
             used: _Open | None = None
             try:
@@ -102,7 +108,10 @@ class Publisher:
                 return
             except PublishError:
                 route = batch.route
-                raise Unroutable(f"no queue takes {route.exchange.name}:{route.key}") from None
+                if route.mandatory:
+                    raise Unroutable(f"no queue takes {route.exchange.name}:{route.key}") from None
+                self._unheard[route] = time.monotonic() + DEAF_SECONDS
+                return
             except DeliveryError:
                 await asyncio.sleep(REFUSED_SECONDS)
             except FAILURES as error:
@@ -114,7 +123,7 @@ class Publisher:
         """A preview: sent when the broker is there and reads, dropped when it is not."""
         if not self._link.connected:
             raise BusUnavailable("not connected")
-        body = Batch(events=batch.envelopes).SerializeToString()
+        body = batch.events.SerializeToString()
         used: _Open | None = None
         try:
             async with client_calls(), asyncio.timeout(PREVIEW_SECONDS):
@@ -127,7 +136,7 @@ class Publisher:
 
     async def _publish(self, used: _Open, batch: Outbound, body: bytes) -> None:
         route = batch.route
-        headers: dict[str, Any] = {HEADER_EVENTS: len(batch.envelopes)}
+        headers: dict[str, Any] = {HEADER_EVENTS: batch.count}
         if batch.traceparent:
             headers[HEADER_TRACE] = batch.traceparent
         await used.underlay.basic_publish(
@@ -135,7 +144,7 @@ class Publisher:
             exchange=route.exchange.name,
             routing_key=route.key,
             properties=properties_of(durable=route.durable, headers=headers),
-            mandatory=route.mandatory and route.durable,
+            mandatory=route.durable and (route.mandatory or route.exchange == EVENTS),
             wait=not route.durable,  # until it is written; a confirm says more than that
         )
 
