@@ -44,6 +44,10 @@ async def test_a_session_can_be_asked_for_and_read() -> None:
         assert (found.status, found.head_seq, found.last_text) == (SessionStatus.SESSION_STATUS_OPEN, 2, "订单 7")
         assert found.running_turn == bench.sent(TurnRequested)[-1].turn_id
         assert found.why[0].startswith("asked the engine")
+        assert [decision.why for decision in found.decisions] == list(found.why)
+        assert found.decisions[0].at.seconds == found.changed_at.seconds
+        assert found.turn_deadline.seconds == found.changed_at.seconds + 45
+        assert (found.unanswered, found.HasField("idle_at"), found.shard_epoch) == (2, False, 1)
         page = await sessions.History(HistoryRequest(tenant_id=TENANT, session_id=SESSION, after_seq=1))
         assert [event.message.text for event in page.events] == ["订单 7"]
         back = await sessions.History(HistoryRequest(tenant_id=TENANT, session_id=SESSION, before_seq=2))

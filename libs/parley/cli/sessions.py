@@ -1,8 +1,10 @@
 """`parley sessions` and `parley session`: who is being answered, and by whom."""
 
 import time
+from collections.abc import Iterator
 
 import click
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from parley.cli.asking import CALL_SECONDS, ask
 from parley.contracts.v1 import (
@@ -49,19 +51,43 @@ def session() -> None:
 @click.argument("session_id")
 @click.option("--tenant", default="demo", show_default=True)
 def show(session_id: str, tenant: str) -> None:
-    """Its state, who answers, and the last decisions with their reasons."""
+    """Its state, who answers, its timers, and the last decisions with their reasons."""
     request = GetSessionRequest(tenant_id=tenant, session_id=session_id)
     found = ask(
         "session-router", lambda channel: SessionsStub(channel).GetSession(request, timeout=CALL_SECONDS)
     ).session
     click.echo(line(found))
-    click.echo(
-        f"  channel {found.channel}, epoch {found.epoch}, head seq {found.head_seq}, ownership {found.ownership}"
-    )
+    for fact in facts(found, time.time()):
+        click.echo(f"  {fact}")
+    click.echo("  last decisions:")
+    for decision in found.decisions:
+        click.echo(f"    {_clock(decision.at)}  {decision.why}")
+
+
+def facts(found: Session, now: float) -> Iterator[str]:
+    """State, owner and timers, a line each; what there is none of is left out."""
+    yield f"channel {found.channel}, epoch {found.epoch}, head seq {found.head_seq}, ownership {found.ownership}"
+    yield f"shard {found.shard}, written by its owner number {found.shard_epoch}"
     if found.running_turn:
-        click.echo(f"  running turn {found.running_turn}")
-    for why in found.why:
-        click.echo(f"  - {why}")
+        engine = found.engine_id or "no engine has begun to show its answer"
+        yield f"running turn {found.running_turn} ({engine})"
+    if found.unanswered:
+        yield f"{found.unanswered} message(s) without an answer"
+    if found.unsent:
+        yield f"{found.unsent} event(s) that may not have been published"
+    timers = (
+        ("turn_deadline", "a person is asked for"),
+        ("starts_at", "the turn starts, since the visitor types"),
+        ("idle_at", "closed, if nobody says anything"),
+    )
+    for name, what in timers:
+        if found.HasField(name):  # type: ignore[arg-type]  # the stub wants a literal
+            at = getattr(found, name)
+            yield f"{_clock(at)} (in {at.seconds - int(now)} s)  {what}"
+
+
+def _clock(at: Timestamp) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at.seconds))
 
 
 def line(found: Session) -> str:

@@ -37,7 +37,7 @@ def test_what_a_newer_release_added_is_ignored_and_what_it_left_out_has_its_defa
     state = a_rich_state().state
     values = msgspec.msgpack.decode(encode(state))
     values["mood"] = {"new": [1, 2]}
-    del values["why"]
+    del values["decisions"]
     read = decode(msgspec.msgpack.encode(values), state.recent_ids)
-    assert read.why == ()
+    assert read.decisions == ()
     assert read.recent == state.recent

@@ -138,5 +138,5 @@ def test_the_last_decisions_say_why() -> None:
     talk = Conversation()
     talk.write()
     talk.take_over()
-    assert talk.state.why[:2] == ("taken over by 李娜", "cancelled the turn: takeover")
-    assert len(talk.state.why) <= 8
+    assert [reason.why for reason in talk.state.decisions[:2]] == ["taken over by 李娜", "cancelled the turn: takeover"]
+    assert len(talk.state.decisions) <= 8

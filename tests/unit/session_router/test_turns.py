@@ -123,10 +123,33 @@ def test_a_late_start_of_a_superseded_turn_is_told_to_stop() -> None:
     old = talk.turn.turn_id
     talk.write("二")
     decision = talk.hear(TurnStarted(meta=a_meta(), turn_id=old, engine_id="e7"))
-    ((route, event),) = decision.sends
-    assert isinstance(event, TurnCancelled)
-    assert (route.key, event.turn_id) == ("replica.e7", old)
+    told = [(route.key, event.turn_id) for route, event in decision.sends if isinstance(event, TurnCancelled)]
+    assert told == [("replica.e7", old)]
     assert not talk.turn.begun
+
+
+def test_a_preview_of_a_turn_that_was_cancelled_unseen_is_closed_once() -> None:
+    talk = Conversation()
+    talk.write("一")
+    old = talk.turn
+    talk.take_over()
+    begun = TurnStarted(meta=a_meta(), turn_id=old.turn_id, engine_id="e7")
+    talk.hear(begun)
+    end = talk.said[-1].message_end
+    assert (end.message_id, end.text, end.finish_reason) == (old.message_id, "", "cancelled")
+    before = talk.state
+    talk.hear(begun)
+    assert talk.state is before
+
+
+def test_a_late_start_of_an_answered_turn_closes_nothing() -> None:
+    talk = Conversation()
+    talk.write("一")
+    begun = TurnStarted(meta=a_meta(), turn_id=talk.turn.turn_id, engine_id="e7")
+    talk.answer()
+    before = talk.state
+    talk.hear(begun)
+    assert talk.state is before
 
 
 def test_a_handoff_leaves_the_answer_and_a_session_that_waits() -> None:

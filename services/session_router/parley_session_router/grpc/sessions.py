@@ -14,15 +14,13 @@ from parley.contracts.v1 import (
     OutboxResponse,
     ResolveSessionRequest,
     ResolveSessionResponse,
-    Session,
     SessionsServicer,
-    SessionStatus,
     StreamEvent,
 )
 from parley.core import Invalid, NotFound
-from parley_session_router.machine.codec import decode
-from parley_session_router.machine.decision import STATUS, stamp
-from parley_session_router.store import SessionKey, SessionRecord, SessionStore, visitor_session
+from parley_session_router.grpc.showing import as_message
+from parley_session_router.machine.decision import STATUS
+from parley_session_router.store import SessionKey, SessionStore, visitor_session
 
 LIMIT, MOST = 100, 300
 _WORD = {status: word for word, status in STATUS.items()}
@@ -93,31 +91,6 @@ class SessionQuestions(SessionsServicer):
             for one in found
         ]
         return OutboxResponse(items=items, next=found[-1].cursor if found else request.cursor)
-
-
-def as_message(found: SessionRecord) -> Session:
-    """A session as others see it."""
-    state = decode(found.state)
-    session = Session(
-        session_id=found.session,
-        tenant_id=found.tenant,
-        status=STATUS.get(found.status, SessionStatus.SESSION_STATUS_UNSPECIFIED),
-        visitor=state.visitor,
-        agent=state.agent,
-        channel=found.channel,
-        epoch=found.epoch,
-        head_seq=found.head_seq,
-        ownership=state.ownership,
-        waiting_reason=state.waiting_reason,
-        running_turn=state.turn.turn_id if state.turn else "",
-        last_text=state.last_text,
-        why=state.why,
-    )
-    session.opened_at.CopyFrom(stamp(found.opened_at))
-    session.changed_at.CopyFrom(stamp(found.changed_at))
-    if found.waiting_since is not None:
-        session.waiting_since.CopyFrom(stamp(found.waiting_since))
-    return session
 
 
 def _key(tenant: str, session: str) -> SessionKey:

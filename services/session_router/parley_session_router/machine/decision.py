@@ -27,6 +27,7 @@ from parley_session_router.machine.state import (
     WAITING,
     WHY_CHARS,
     WHY_KEPT,
+    Reason,
     SessionState,
 )
 from parley_session_router.store import RECENT_IDS, RecentId
@@ -91,12 +92,13 @@ class Decision:
     @property
     def why(self) -> str:
         """The newest reason."""
-        return self.state.why[0] if self.state.why else ""
+        return self.state.decisions[0].why if self.state.decisions else ""
 
     def change(self, why: str = "", **fields: Any) -> None:
         """Move the state on; `why` is kept for whoever asks later."""
         if why:
-            fields["why"] = (why[:WHY_CHARS], *self.state.why)[:WHY_KEPT]
+            reason = Reason(int(self.now), why[:WHY_CHARS])
+            fields["decisions"] = (reason, *self.state.decisions)[:WHY_KEPT]
         self.state = replace(self.state, **fields)
 
     def command_result(self, request: str) -> int | None:

@@ -2,9 +2,9 @@
 
 import hashlib
 
-from parley.contracts.v1 import Accepted, Message, MessageReceived, Sender, SendMessage, SessionOpened
+from parley.contracts.v1 import Accepted, Message, MessageReceived, ReplyRefused, Sender, SendMessage, SessionOpened
 from parley.core import Reject
-from parley_session_router.machine import turning
+from parley_session_router.machine import bursts, turning
 from parley_session_router.machine.decision import AGENT, ENGINE, VISITOR, Answered, Decision
 from parley_session_router.machine.state import (
     ASSIGNED,
@@ -47,6 +47,8 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
         return
     if state.status in (NEW, ASSIGNED):
         _refuse(decision, event)
+        reason = "ownership" if state.status == ASSIGNED else "no_session"
+        decision.fact(ReplyRefused(meta=decision.meta(), session_id=state.session, reason=reason))
         return
     message = Message(
         message_id=_message_id(key, state.tenant),
@@ -85,7 +87,7 @@ def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: R
     attach(decision, event.gateway_id if event.channel in ("", WEB) else "")
     message = _stored(event, visitor, key, decision.trace_id)
     _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
-    turning.supersede_or_wait(decision)
+    bursts.supersede_or_wait(decision)
     turning.remember(decision, message)
     if decision.state.status == OPEN:
         decision.change(unanswered=(*decision.state.unanswered, message)[-UNANSWERED_KEPT:])

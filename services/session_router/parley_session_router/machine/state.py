@@ -3,6 +3,8 @@
 Frozen msgspec structs: like frozen dataclasses, but a changed copy costs a sixteenth, and their bytes are their fields.
 """
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from parley.contracts.v1 import Message, Sender
@@ -15,6 +17,7 @@ RECENT_KEPT = 10  # messages that go with a turn as its history
 UNANSWERED_KEPT = 20
 FINISHED_KEPT = 16
 COMMANDS_KEPT = 16
+UNENDED_KEPT = 4
 WHY_KEPT = 8
 WHY_CHARS = 200
 RECENT_TEXT = 2000  # characters of one message that go with later turns
@@ -50,6 +53,13 @@ class RunningTurn(Struct, frozen=True, omit_defaults=True):
     traceparent: str = ""  # of what led to it, so that its deadline ends in the same trace
 
 
+class Reason(NamedTuple):
+    """What was decided, and when; kept for whoever asks later."""
+
+    at: int  # unix seconds: whole ones take half the bytes
+    why: str
+
+
 class SessionState(Struct, frozen=True, omit_defaults=True):
     """Everything that a decision depends on."""
 
@@ -80,7 +90,8 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     commands: tuple[tuple[str, int], ...] = ()  # (request, result code) of the last ones, so that repeats are known
     last_text: str = ""
     dialogue: bytes = b""
-    why: tuple[str, ...] = ()
+    decisions: tuple[Reason, ...] = ()  # the last ones, newest first
+    unended: tuple[tuple[str, str], ...] = ()  # (turn, message) cancelled as if nothing was shown, as far as was known
 
     @property
     def due_at(self) -> float | None:

@@ -19,7 +19,7 @@ from parley.contracts.v1 import (
     TurnStarted,
     VisitorTyping,
 )
-from parley_session_router.machine import commands, messages, turning
+from parley_session_router.machine import bursts, commands, messages, turning
 from parley_session_router.machine.decision import Decision
 from parley_session_router.machine.state import (
     OPEN,
@@ -82,12 +82,12 @@ def _passing(decision: Decision, event: MessagesRead | ShardProbed, rules: Rules
 
 
 def _typing(decision: Decision, event: VisitorTyping, rules: Rules) -> None:
-    turning.hold(decision, rules)
+    bursts.hold(decision, rules)
 
 
 def _time_came(decision: Decision, event: TimeCame, rules: Rules) -> None:
     turning.out_of_time(decision, rules)
-    turning.start_held(decision, rules)
+    bursts.start_held(decision, rules)
     state = decision.state
     if state.turn is None and state.starts_at is None and state.idle_at is not None and decision.now >= state.idle_at:
         commands.end(decision, "idle")

@@ -10,8 +10,6 @@ from parley.contracts.v1 import (
     HandoffRequested,
     Message,
     ReplyRefused,
-    Sender,
-    SenderKind,
     StopRequested,
     TurnCancelled,
     TurnCompleted,
@@ -22,11 +20,13 @@ from parley.contracts.v1 import (
     TurnStarted,
 )
 from parley_session_router.machine.decision import ENGINE, LAST_TEXT, SYSTEM, Decision, stamp
+from parley_session_router.machine.endings import ending, no_answer, reply_of
 from parley_session_router.machine.state import (
     FINISHED_KEPT,
     OPEN,
     RECENT_KEPT,
     RECENT_TEXT,
+    UNENDED_KEPT,
     WAITING,
     Rules,
     RunningTurn,
@@ -34,10 +34,6 @@ from parley_session_router.machine.state import (
 )
 
 DIALOGUE_BYTES = 64 * 1024  # of an engine's own notes; more than that is not carried along
-NO_ANSWER = {
-    "zh": "抱歉，现在没能得到答案。已请一位同事来接手，请稍候。",
-    "en": "Sorry, there is no answer right now. A person will take over; please wait a moment.",
-}
 
 
 def ask_if_needed(decision: Decision, rules: Rules) -> None:
@@ -88,55 +84,25 @@ def cancel(decision: Decision, reason: str) -> None:
         return
     _end(decision, turn, f"cancelled the turn: {reason}")
     if turn.begun:
-        decision.store_message(_outcome(turn, decision, "", finish="cancelled", sender=ENGINE))
+        decision.store_message(ending(decision, turn.turn_id, turn.message_id, finish="cancelled", sender=ENGINE))
+    else:
+        unended = (*decision.state.unended, (turn.turn_id, turn.message_id))[-UNENDED_KEPT:]
+        decision.change(unended=unended)
     _tell_cancelled(decision, turn, reason)
     _finish(decision, turn, "cancelled", "", reason)
 
 
-def supersede_or_wait(decision: Decision) -> None:
-    """A newer message: a turn of which nothing was shown is cancelled, so that one answer covers both.
-
-    Who sends has typed: what was waited for has come.
-    """
-    state = decision.state
-    if state.turn is not None and not state.turn.begun:
-        cancel(decision, "superseded")
-    if state.starts_at is not None:
-        decision.change(starts_at=None)
-
-
-def hold(decision: Decision, rules: Rules) -> None:
-    """The visitor types on: a turn of which nothing was shown is put off until they are done, up to a limit.
-
-    The limit counts from the oldest message that waits for an answer, so that typing alone puts nothing off for ever.
-    """
-    state = decision.state
-    if state.status != OPEN or not state.unanswered or (state.turn is not None and state.turn.begun):
-        return
-    waits_since = state.unanswered[0].created_at
-    until = min(decision.now + rules.typing_seconds, waits_since.seconds + waits_since.nanos / 1e9 + rules.hold_seconds)
-    if until <= decision.now or until == state.starts_at:
-        return
-    cancel(decision, "typing")
-    decision.change("" if state.starts_at else "the visitor types: the turn waits", starts_at=until)
-
-
-def start_held(decision: Decision, rules: Rules) -> None:
-    """The visitor typed for long enough, or has stopped."""
-    starts_at = decision.state.starts_at
-    if starts_at is not None and decision.now >= starts_at:
-        decision.change(starts_at=None)
-        ask_if_needed(decision, rules)
-
-
 def started(decision: Decision, event: TurnStarted) -> None:
     """An engine begins to show its answer."""
-    turn = decision.state.turn
+    state = decision.state
+    turn = state.turn
     if turn is not None and turn.turn_id == event.turn_id:
-        decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True))
-    elif event.turn_id in decision.state.finished and event.engine_id:
+        if (event.engine_id, True) != (turn.engine_id, turn.begun):
+            decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True))
+    elif event.turn_id in state.finished and event.engine_id:
         cancelled = TurnCancelled(meta=decision.meta(), turn_id=event.turn_id, reason="superseded")
         decision.send(to_engine_replica(event.engine_id), cancelled)
+        _end_preview(decision, event.turn_id)
 
 
 def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
@@ -148,7 +114,7 @@ def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
     if not (event.reply.text or event.reply.media or handoff):
         fall_back(decision, turn, "engine_failed", "an empty reply")
         return
-    reply = _reply(event, turn, decision)
+    reply = reply_of(event, turn, decision)
     _end(decision, turn, f"answered: {reply.origin}{f' ({handoff.reason})' if handoff else ''}")
     if len(event.dialogue_state) <= DIALOGUE_BYTES:
         decision.change(dialogue=event.dialogue_state or decision.state.dialogue)
@@ -178,10 +144,10 @@ def out_of_time(decision: Decision, rules: Rules) -> None:
 
 def fall_back(decision: Decision, turn: RunningTurn, reason: str, detail: str) -> None:
     """No answer: say so, and ask for a person."""
-    text = NO_ANSWER[_language(decision.state)]
+    text = no_answer(decision.state)
     finish = "deadline" if reason == "deadline" else "error"
     _end(decision, turn, f"no answer ({reason}: {detail})")
-    message = _outcome(turn, decision, text, finish=finish, sender=SYSTEM)
+    message = ending(decision, turn.turn_id, turn.message_id, finish=finish, sender=SYSTEM, text=text)
     message.notice = "no_answer"
     decision.store_message(message)
     remember(decision, message)
@@ -241,6 +207,15 @@ def _accepted_turn(decision: Decision, turn_id: str, ownership: int) -> RunningT
     return None
 
 
+def _end_preview(decision: Decision, turn_id: str) -> None:
+    """Something of a cancelled turn was shown before anybody knew: close it, or it would stand there for ever."""
+    state = decision.state
+    shown = next((message_id for turn, message_id in state.unended if turn == turn_id), None)
+    if shown is not None:
+        decision.change(unended=tuple(one for one in state.unended if one[0] != turn_id))
+        decision.store_message(ending(decision, turn_id, shown, finish="cancelled", sender=ENGINE))
+
+
 def _without_asked(state: SessionState, turn: RunningTurn) -> tuple[Message, ...]:
     """What the visitor wrote that this turn was not asked."""
     return tuple(message for message in state.unanswered if message.message_id not in turn.asked)
@@ -272,40 +247,6 @@ def _finish(decision: Decision, turn: RunningTurn, outcome: str, origin: str, re
             reason=reason,
         )
     )
-
-
-def _reply(event: TurnCompleted, turn: RunningTurn, decision: Decision) -> Message:
-    """The engine's message under the ids that the turn has promised."""
-    reply = Message()
-    reply.CopyFrom(event.reply)
-    reply.message_id, reply.turn_id = turn.message_id, turn.turn_id
-    reply.sender.kind = ENGINE
-    reply.trace_id = reply.trace_id or decision.trace_id
-    reply.channel = decision.state.channel
-    reply.finish_reason = reply.finish_reason or "stop"
-    return reply
-
-
-def _outcome(turn: RunningTurn, decision: Decision, text: str, *, finish: str, sender: SenderKind.ValueType) -> Message:
-    """Ends a turn that has no answer, and the preview of one, if there is any."""
-    return Message(
-        message_id=turn.message_id,
-        sender=Sender(kind=sender, name="Parley"),
-        text=text,
-        origin="rule",
-        finish_reason=finish,
-        trace_id=decision.trace_id,
-        turn_id=turn.turn_id,
-        channel=decision.state.channel,
-    )
-
-
-def _language(state: SessionState) -> str:
-    """That of the question; of the visitor's settings when it has no words."""
-    asked = "".join(message.text for message in state.unanswered)
-    if not asked:
-        return "zh" if state.locale.lower().startswith("zh") else "en"
-    return "zh" if any("\u3400" <= character <= "\u9fff" for character in asked) else "en"
 
 
 def _derived(prefix: str, state: SessionState, number: int) -> str:
