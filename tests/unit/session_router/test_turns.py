@@ -189,6 +189,15 @@ def test_a_turn_without_an_answer_falls_back_at_its_deadline_and_not_before() ->
     assert [outcome for _, outcome in outcomes(talk)] == ["fallback"]
 
 
+def test_a_timer_that_rings_very_late_asks_for_a_person_and_does_not_close_the_session() -> None:
+    talk = Conversation(turn_seconds=45, idle_seconds=600)
+    talk.write()
+    talk.now += 3600
+    talk.hear(TimeCame())
+    assert (talk.state.status, talk.state.waiting_reason) == (WAITING, "deadline")
+    assert talk.kinds == ["message", "message_end", "session"]
+
+
 def test_an_empty_reply_is_no_answer() -> None:
     talk = Conversation()
     talk.write()

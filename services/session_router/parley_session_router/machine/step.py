@@ -86,10 +86,13 @@ def _typing(decision: Decision, event: VisitorTyping, rules: Rules) -> None:
 
 
 def _time_came(decision: Decision, event: TimeCame, rules: Rules) -> None:
+    """The timer may ring late, with all of them due: what ends a turn says something, so nobody was silent."""
     turning.out_of_time(decision, rules)
     bursts.start_held(decision, rules)
     state = decision.state
-    if state.turn is None and state.starts_at is None and state.idle_at is not None and decision.now >= state.idle_at:
+    if state.turn is not None or state.starts_at is not None or decision.entries:
+        return
+    if state.idle_at is not None and decision.now >= state.idle_at:
         commands.end(decision, "idle")
 
 
