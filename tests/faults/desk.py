@@ -93,7 +93,7 @@ async def _until_quiet(visitors: list[Visitor]) -> None:
 
 
 async def _histories(house: House, visitors: list[Visitor]) -> dict[str, list[Seen]]:
-    return {v.session: await asyncio.to_thread(read_history, house.url, v.token, v.session) for v in visitors}
+    return {v.session: await read_history(house.url, v) for v in visitors}
 
 
 async def _until(fact: Callable[[], bool], seconds: float) -> None:

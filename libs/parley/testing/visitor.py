@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from parley.core import new_id
 from parley.testing.ledger import Ledger, Seen, Sent
+from parley.testing.ledger_checks import is_answer
 
 RESEND_AFTER = 5.0
 PROTOCOL = Subprotocol("parley.v1.json")
@@ -32,7 +33,11 @@ class Visitor:
     seen: int = 0
     number: int = 0
     reloads: int = 0
+    torn: list[str] = field(default_factory=list)  # previews with a missing or repeated piece, or another text at last
+    errors: list[str] = field(default_factory=list)  # codes; what was refused stays in the outbox and is sent again
+    closings: list[int] = field(default_factory=list)  # the close codes that it was sent away with
     traces: list[str] = field(default_factory=list)
+    _previews: dict[str, tuple[int, str]] = field(default_factory=dict)
     _outbox: dict[str, tuple[str, float]] = field(default_factory=dict)
     _socket: ClientConnection | None = None
     _done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,6 +51,7 @@ class Visitor:
                     await self._greet(socket)
                     pause = 0.1
                     await self._listen(socket)
+                    self.closings.append(socket.close_code or 0)
             except (OSError, WebSocketException, InvalidHandshake, TimeoutError, KeyError, ValueError):
                 pass
             self._socket = None
@@ -75,9 +81,26 @@ class Visitor:
         return len(self._outbox)
 
     @property
+    def answers(self) -> int:
+        """Final answers that it has seen."""
+        return sum(map(is_answer, self.ledger.seen.get(self.session, ())))
+
+    async def until(self, fact: Callable[[], object], seconds: float = 30.0) -> None:
+        """Wait for a fact, sending again meanwhile what nobody has acknowledged. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not fact():
+                await self.resend_stale()
+                await asyncio.sleep(0.02)
+
+    @property
     def connected(self) -> bool:
         """Whether it has been welcomed."""
         return self._socket is not None
+
+    def cut(self) -> None:
+        """Lose the connection without a goodbye; `live` comes back by itself."""
+        if self._socket is not None:
+            self._socket.transport.abort()
 
     async def stop(self) -> None:
         """Leave for good."""
@@ -112,8 +135,10 @@ class Visitor:
                 self._acked(frame["ack"])
             elif "event" in frame:
                 self._saw(frame["event"])
-            elif "error" in frame and frame["error"]["code"] != "rate_limited":
-                self._outbox.get(frame["error"].get("client_msg_id", ""))
+            elif "message_chunk" in frame:
+                self._previewed(frame["message_chunk"])
+            elif "error" in frame:
+                self.errors.append(frame["error"]["code"])
             elif "ping" in frame:
                 await socket.send(b'{"ping":{"n":1}}'.decode())
 
@@ -128,6 +153,20 @@ class Visitor:
     def _saw(self, event: dict[str, Any]) -> None:
         self.ledger.saw(self.session, seen_of(event, time.monotonic()))
         self.seen = max(self.seen, event["seq"])
+        said = event.get("message_end", {})
+        shown = self._previews.pop(said.get("message_id", ""), None)
+        if shown is not None and said.get("finish_reason") != "cancelled" and shown[1] != said["text"]:
+            self.torn.append(f"{said['message_id']} was previewed as {shown[1]!r} and stored as {said['text']!r}")
+
+    def _previewed(self, chunk: dict[str, Any]) -> None:
+        """A piece of a preview: the next one, or a snapshot of all so far."""
+        index, text = chunk.get("index", 0), chunk.get("delta", "")
+        before = self._previews.get(chunk["message_id"], (-1, ""))
+        if not chunk.get("snapshot"):
+            if index != before[0] + 1:
+                self.torn.append(f"{chunk['message_id']}: piece {index} after {before[0]}")
+            text = before[1] + text
+        self._previews[chunk["message_id"]] = (index, text)
 
     async def _transmit(self, client_msg_id: str) -> None:
         if self._socket is None:
@@ -144,11 +183,16 @@ def seen_of(event: dict[str, Any], at: float) -> Seen:
     kind = next((k for k in ("message", "message_end", "session") if k in event), "unknown")
     message = event.get("message") or event.get("message_end") or {}
     client_msg_id = message.get("client_msg_id", "") if kind == "message" else ""
-    return Seen(event["seq"], kind, message.get("message_id", ""), client_msg_id, "", at)
+    turn_id, finish = message.get("turn_id", ""), message.get("finish_reason", "")
+    return Seen(event["seq"], kind, message.get("message_id", ""), client_msg_id, turn_id, at, finish)
 
 
-def read_history(base_url: str, token: str, session: str) -> list[Seen]:
-    """The store's own account of a session. Blocks; call it in a thread."""
+async def read_history(base_url: str, visitor: Visitor) -> list[Seen]:
+    """The store's own account of a visitor's session."""
+    return await asyncio.to_thread(_read_history, base_url, visitor.token, visitor.session)
+
+
+def _read_history(base_url: str, token: str, session: str) -> list[Seen]:
     found: list[Seen] = []
     after: int | None = 0
     while after is not None:

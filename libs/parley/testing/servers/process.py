@@ -39,20 +39,33 @@ class ServerProcess:
 
     async def start(self) -> None:
         """Start and wait until it answers. Raises ParleyError with the end of its output when it does not."""
+        self.launch()
+        await self.wait_ready()
+
+    def launch(self) -> None:
+        """Start without waiting."""
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - a loop's child watcher would die with the loop
+            self._process = subprocess.Popen(
                 self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip
+
+    async def wait_ready(self) -> None:
+        """Wait until it answers. Raises ParleyError as `start` does."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._ready():
-                    if self._process.poll() is not None:
-                        raise ParleyError(f"{self._name} ended with {self._process.returncode}: {self._tail()}")
+                    if (code := self.exit_code) is not None:
+                        raise ParleyError(f"{self._name} ended with {code}: {self._tail()}")
                     await asyncio.sleep(0.05)
         except TimeoutError:
             self.kill()
             raise ParleyError(f"{self._name} does not answer after {START_SECONDS:g} s: {self._tail()}") from None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, negative for a signal; None while it runs or before it was started."""
+        return self._process.poll() if self._process is not None else None
 
     async def stop(self) -> None:
         """Ask it to end, and kill it when it does not. Nothing happens when it has ended."""
