@@ -1,12 +1,14 @@
 """Events on their way out: what goes to one route gathers until the batch before it is confirmed.
 
-One batch a route is under way at a time, so a retry can never overtake; there is no timer, so an idle bus adds no wait.
+One batch a route is under way at a time, so a retry can never overtake; routes without an order may have more. There is
+no timer, so an idle bus adds no wait.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from parley.bus.events import Event, Packed
 from parley.bus.queues import DEAD_EXCHANGE, Route
@@ -20,7 +22,7 @@ BYTES_WAITING = 64 * 1024 * 1024
 EVENT_BYTES = 4 * 1024 * 1024  # what is larger belongs in a store, with its address in the event
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Outbound:
     """One batch: its events, and the future that all of their publishers share."""
 
@@ -46,7 +48,7 @@ class Batches:
         self._transmit = transmit
         self._producer = producer
         self._waiting: dict[Route, deque[Outbound]] = {}
-        self._busy: dict[Route, Outbound] = {}
+        self._busy: dict[Route, list[Outbound]] = {}
         self._events = 0
         self._bytes = 0
 
@@ -86,13 +88,17 @@ class Batches:
             else:
                 batch.confirmed.set_exception(error)
                 batch.confirmed.exception()  # read once, so that a publisher who looks away raises no warning
-        self._busy.pop(batch.route, None)
+        busy = self._busy.get(batch.route, [])
+        if batch in busy:
+            busy.remove(batch)
+        if not busy:
+            self._busy.pop(batch.route, None)
         self._next(batch.route)
 
     def open(self) -> set[asyncio.Future[None]]:
         """What publishers still wait for."""
         waiting = [batch for batches in self._waiting.values() for batch in batches]
-        return {batch.confirmed for batch in [*self._busy.values(), *waiting] if not batch.confirmed.done()}
+        return {batch.confirmed for batch in [*chain(*self._busy.values()), *waiting] if not batch.confirmed.done()}
 
     def close(self, error: BaseException) -> None:
         """Nothing goes out any more."""
@@ -105,18 +111,16 @@ class Batches:
         waiting = self._waiting.get(route)
         if waiting is None:
             waiting = self._waiting[route] = deque()
-            if route not in self._busy:
+            if len(self._busy.get(route, ())) < route.window:
                 asyncio.get_running_loop().call_soon(self._next, route)
         if not waiting or not waiting[-1].has_room(size):
             waiting.append(Outbound(route, asyncio.get_running_loop().create_future()))
         return waiting[-1]
 
     def _next(self, route: Route) -> None:
-        waiting = self._waiting.get(route)
-        if waiting is None or route in self._busy:
-            return
-        batch = waiting.popleft()
-        if not waiting:
-            del self._waiting[route]
-        self._busy[route] = batch
-        self._transmit(batch)
+        while (waiting := self._waiting.get(route)) and len(self._busy.get(route, ())) < route.window:
+            batch = waiting.popleft()
+            if not waiting:
+                del self._waiting[route]
+            self._busy.setdefault(route, []).append(batch)
+            self._transmit(batch)

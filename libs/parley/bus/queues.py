@@ -83,7 +83,8 @@ class Route:
     """Where an event goes: an exchange and a routing key.
 
     `durable` routes are persistent and confirmed, the others are previews that may be lost. A route that is `mandatory`
-    must find a queue, else its publisher is told (Unroutable); facts need no reader.
+    must find a queue, else its publisher is told (Unroutable); facts need no reader. A `window` of more than one batch
+    under way is for routes whose readers need no order: a retry may then overtake.
     """
 
     exchange: Exchange
@@ -91,6 +92,7 @@ class Route:
     durable: bool = True
     batch: int = 64
     mandatory: bool = True
+    window: int = 1
 
     def __hash__(self) -> int:
         return hash(self.key)  # a route is looked up several times per event; its key says nearly all
@@ -129,6 +131,8 @@ TO_SHARD: Final[tuple[type[ToShard], ...]] = (
     TurnFailed,
 )
 ENGINE_BATCH: Final = 16  # turns are work: small batches spread better over engines
+ENGINE_WINDOW: Final = 8  # a session has one turn at a time, so turns have no order among themselves
+GATEWAY_BATCH: Final = 256  # all that one gateway shows comes by one route
 
 
 def sessions(shard: int) -> Queue[ToShard]:

@@ -10,9 +10,12 @@ from parley.bus.queues import (
     DEAD_EXCHANGE,
     ENGINE_BATCH,
     ENGINE_TO_USER_EXCHANGE,
+    ENGINE_WINDOW,
     EVENTS,
+    GATEWAY_BATCH,
     TO_SHARD,
     USER_TO_ENGINE_EXCHANGE,
+    Exchange,
     Route,
     fact_key,
     shard_key,
@@ -38,7 +41,7 @@ def _shard_route(shard: int, *, from_engine: bool) -> Route:
 @cache
 def to_engines(group: str = "default") -> Route:
     """Any engine of a group."""
-    return Route(USER_TO_ENGINE_EXCHANGE, f"engine.{group}", batch=ENGINE_BATCH)
+    return Route(USER_TO_ENGINE_EXCHANGE, f"engine.{group}", batch=ENGINE_BATCH, window=ENGINE_WINDOW)
 
 
 @lru_cache(4096)
@@ -50,7 +53,7 @@ def to_engine_replica(replica: str) -> Route:
 @lru_cache(4096)
 def to_gateway(gateway: str, *, durable: bool = True) -> Route:
     """One gateway. Stored events are confirmed and must find it; chunks (`durable=False`) are previews."""
-    return Route(ENGINE_TO_USER_EXCHANGE, f"gateway.{gateway}", durable=durable)
+    return Route(ENGINE_TO_USER_EXCHANGE, f"gateway.{gateway}", durable=durable, batch=GATEWAY_BATCH)
 
 
 @lru_cache(4096)
@@ -82,3 +85,14 @@ def route_of(event: Event, shards: int) -> Route:
     if isinstance(event, TurnRequested):
         return to_engines(event.group or "default")
     return as_fact(event)
+
+
+@lru_cache(4096)
+def stored_route(exchange: str, key: str, *, mandatory: bool) -> Route:
+    """The route of an event that was stored with its exchange and key."""
+    kind, _, name = key.partition(".")
+    if exchange == ENGINE_TO_USER_EXCHANGE.name and kind == "gateway":
+        return to_gateway(name)
+    if exchange == USER_TO_ENGINE_EXCHANGE.name and kind == "engine":
+        return to_engines(name)
+    return Route(Exchange(exchange), key, mandatory=mandatory)

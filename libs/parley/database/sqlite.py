@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from parley.core import SettingsError, Unavailable
 from parley.database import migrations
 from parley.database.failures import explain
-from parley.database.writer import Work, Writer
+from parley.database.writer import Together, Work, Writer
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ PREFIX = "sqlite:///"
 LOCK_SECONDS = 5.0  # how long another process may hold the file
 CALL_SECONDS = 10.0
 READERS = 2
+STATEMENTS = 256  # prepared ones that are kept: many rows at once make a statement for each number of rows
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -55,6 +56,10 @@ class SqliteDatabase:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the next group's transaction; returns once that is on disk."""
         return await self._bounded(self._writer.submit(work))
+
+    async def write_together(self, together: Together, item: object) -> Any:
+        """Like `write` for a thing that many callers write: `together` gets all items that wait, and answers each."""
+        return await self._bounded(self._writer.submit_together(together, item))
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a connection that sees everything that was committed and cannot write."""
@@ -96,7 +101,9 @@ class SqliteDatabase:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     try:
         for pragma in _PRAGMAS:
             connection.execute(pragma)

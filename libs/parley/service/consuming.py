@@ -13,7 +13,7 @@ from typing import Any
 from parley.bus import Delivery, Event, Queue
 from parley.bus.dead_letters import park
 from parley.core import Later, ParleyError, Reject
-from parley.service.context import Context, _handling
+from parley.service.context import Context, Handling, _handling
 from parley.service.definition import Consumption
 from parley.telemetry import counter, histogram, names, record, span
 from parley.telemetry.tracing import TraceContext
@@ -76,8 +76,7 @@ class Consumer:
     async def _settle(self, delivery: Delivery, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-        async with self._slots:
-            outcome = await self._outcome(delivery)
+        outcome = await self._outcome(delivery)
         delivery.settle()
         counter(names.EVENTS_HANDLED, self._ctx.service, self._queue.name, outcome).inc()
 
@@ -102,13 +101,13 @@ class Consumer:
         self, consumption: Consumption, event: Event, context: TraceContext, attempt: int
     ) -> tuple[str, float | None]:
         """What went wrong, and the pause before the next attempt (None: there is none)."""
-        began = self._ctx.clock.monotonic()
-        token = _handling.set(event)
+        handling = Handling(event)
+        token = _handling.set(handling)
         try:
-            with span(f"{names.PROCESS_EVENT} {type(event).__name__}", kind="consumer", context=context) as recording:
-                recording.set(names.MESSAGING_DESTINATION, self._queue.name)
-                recording.set(names.SESSION, event.meta.session_id)
-                await consumption.handler(event, self._ctx)
+            async with self._slots:
+                await self._handle(consumption, event, context)
+            for owed in handling.owed:  # its slot is free for others while the bus confirms what it has published
+                await owed
             return "", None
         except Reject as error:
             return f"Reject: {error}", None
@@ -121,7 +120,17 @@ class Consumer:
             )
             return f"{type(error).__name__}: {error}", _backoff(attempt)
         finally:
+            handling.over = True
             _handling.reset(token)
+
+    async def _handle(self, consumption: Consumption, event: Event, context: TraceContext) -> None:
+        began = self._ctx.clock.monotonic()
+        try:
+            with span(f"{names.PROCESS_EVENT} {type(event).__name__}", kind="consumer", context=context) as recording:
+                recording.set(names.MESSAGING_DESTINATION, self._queue.name)
+                recording.set(names.SESSION, event.meta.session_id)
+                await consumption.handler(event, self._ctx)
+        finally:
             self._time.observe(self._ctx.clock.monotonic() - began)
 
     async def _park(self, delivery: Delivery, cause: str, attempts: int) -> str:

@@ -15,7 +15,17 @@ from parley.telemetry import Log, Tracing, current_traceparent
 
 D = TypeVar("D")
 
-_handling: ContextVar[Event | None] = ContextVar("parley_handling", default=None)
+
+@dataclass(slots=True)
+class Handling:
+    """The event that a handler works on, and what it has published that is not confirmed yet."""
+
+    event: Event
+    owed: list[asyncio.Future[None]] = field(default_factory=list)
+    over: bool = False  # what a task that outlives its handler publishes is its own affair
+
+
+_handling: ContextVar[Handling | None] = ContextVar("parley_handling", default=None)
 
 
 @dataclass
@@ -47,13 +57,18 @@ class Context(Generic[D]):
         await self.bus.publish(route or route_of(event, self.settings.shards), event, timeout=timeout)
 
     def publish_nowait(self, event: Event, route: Route | None = None) -> asyncio.Future[None]:
-        """Like `publish`; the future ends with the confirm and must be awaited before its cause is settled."""
+        """Like `publish`, without waiting: the event being handled is settled after the confirm, or handled again."""
         self.complete(event)
-        return self.bus.publish_nowait(route or route_of(event, self.settings.shards), event)
+        chosen = route or route_of(event, self.settings.shards)
+        confirmed = self.bus.publish_nowait(chosen, event)
+        if chosen.durable and (handling := _handling.get()) is not None and not handling.over:
+            handling.owed.append(confirmed)
+        return confirmed
 
     def complete(self, event: Event) -> None:
         """Fill in what the event being handled knows. Raises Invalid when an event is left without tenant."""
-        meta, cause = event.meta, _handling.get()
+        meta, handling = event.meta, _handling.get()
+        cause = handling.event if handling is not None else None
         if isinstance(event, SendMessage) and not meta.session_id:
             meta.session_id = event.session_id
         if cause is not None:

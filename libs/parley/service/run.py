@@ -28,7 +28,7 @@ from parley.service.health import Health, serve_health
 from parley.service.spans import tracing_for
 from parley.telemetry import Log, configure_logging
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 READY_DELAY = 0.2  # seconds between "not ready" and the first refusal, so that load balancers hear of it
 # What answers questions starts first and ends last; who takes messages in starts last and ends first.
 START_ORDER = ("knowledge", "media", "session-router", "ai-engine")
@@ -97,8 +97,8 @@ async def running(
 
 
 def _prefetch(ctx: Context[Any], queue: Queue[Any], handlers: list[Consumption]) -> int:
-    """Batches in hand: enough to fill the slots, not so many that other replicas go without."""
-    return max(4, max(handler.slots(ctx) for handler in handlers) // queue.batch)
+    """Batches in hand: enough to fill the slots and wait for confirms, not so many that other replicas go without."""
+    return max(8, 2 * max(handler.slots(ctx) for handler in handlers) // queue.batch)
 
 
 def _serve_grpc(service: Service[Any], ctx: Context[Any]) -> AbstractAsyncContextManager[Any]:

@@ -31,7 +31,7 @@ class Turns:
         self._cancelled: OrderedDict[str, None] = OrderedDict()  # before they came here
 
     async def take(self, event: TurnRequested) -> None:
-        """Work on one turn until its outcome is confirmed by the bus."""
+        """Work on one turn; it is settled once the bus has confirmed its outcome."""
         if event.turn_id in self._running or event.turn_id in self._cancelled:
             return
         outcome = self._finished.get(event.turn_id) or await self._work(event)
@@ -40,7 +40,7 @@ class Turns:
         self._finished[event.turn_id] = outcome
         while len(self._finished) > FINISHED_KEPT:
             self._finished.popitem(last=False)
-        await self._ctx.publish(outcome, to_shard(outcome, self._ctx.settings.shards), timeout=60)
+        self._ctx.publish_nowait(outcome, to_shard(outcome, self._ctx.settings.shards))
 
     def cancel(self, turn_id: str) -> None:
         """Nobody waits for this turn any more, nor if it comes later."""

@@ -94,7 +94,7 @@ Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
 
 @_typing.final
 class Batch(_message.Message):
-    """The wire unit of the bus: 1..64 events, 256 KiB at most."""
+    """The wire unit of the bus: 1..256 events, 256 KiB at most."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -44,6 +44,8 @@ class Decider:
             outcome, origin, seconds = decision.outcome
             counter(names.TURNS, outcome, origin).inc()
             histogram(names.TURN_SECONDS, outcome).observe(seconds)
+            if outcome == "cancelled":
+                counter(names.TURNS_CANCELLED_SECONDS, decision.outcome_reason).inc(seconds)
         return ""
 
     def _step(self, work: Work, known: Known, context: TraceContext) -> Decision:

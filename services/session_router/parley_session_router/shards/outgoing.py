@@ -5,9 +5,8 @@ Every event gets its id from the input that caused it, so that publishing it aga
 
 from collections.abc import Callable, Iterator, Sequence
 
-from parley.bus import Event, Exchange, Packed, Route
-from parley.bus.queues import ENGINE_BATCH
-from parley.bus.routes import to_channel, to_gateway
+from parley.bus import Event, Packed, Route
+from parley.bus.routes import stored_route, to_channel, to_gateway
 from parley.contracts.v1 import Deliver, EventMeta, TurnRequested
 from parley_session_router.machine import WEB, Decision, SessionState
 from parley_session_router.store import OutboxEntry
@@ -81,13 +80,8 @@ def to_entries(
 def from_entry(entry: OutboxEntry) -> Parcel:
     """A stored event and where it goes."""
     name, _, flags = entry.exchange.partition("?")
-    route = Route(Exchange(name), entry.key, mandatory=flags != "optional", batch=_batch(entry.key))
-    return route, Packed(entry.type, entry.payload)
+    return stored_route(name, entry.key, mandatory=flags != "optional"), Packed(entry.type, entry.payload)
 
 
 def _packed(route: Route) -> str:
     return route.exchange.name if route.mandatory else f"{route.exchange.name}?optional"
-
-
-def _batch(key: str) -> int:
-    return ENGINE_BATCH if key.startswith("engine.") else 64

@@ -26,6 +26,7 @@ T = TypeVar("T")
 LEFTOVERS = 500  # sessions looked at together
 RUNNING_AT_MOST = 10_000  # turns asked again on a bus that forgets
 MAX_ATTEMPTS = 3
+MARK_SECONDS = 1.0
 STORE_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 IN_ONE_BREATH = 64  # inputs decided before other tasks of the process have a turn
 
@@ -66,6 +67,7 @@ class Owner:
         self._cache = Cache(store, cached, self._relay.has_left)
         self._decider = Decider(ctx, shard, rules)
         self._look_at = 0.0  # when the next timer may be due
+        self._mark_at = 0.0  # when to note what has left
         self.epoch = 0
 
     async def begin(self) -> None:
@@ -91,9 +93,11 @@ class Owner:
             self._refuse(work, "Conflict: its session could not be written")
 
     async def tick(self) -> None:
-        """Fire timers that are due, and note what has left. Raises Unavailable."""
-        await self._relay.mark_sent()
+        """Fire timers that are due, and note now and then what has left. Raises Unavailable."""
         now = self._ctx.clock.now()
+        if now >= self._mark_at:
+            self._mark_at = now + MARK_SECONDS
+            await self._relay.mark_sent()
         if now < self._look_at:
             return
         due = await self._store.due(self._shard, now, LEFTOVERS)
@@ -244,7 +248,7 @@ class Owner:
 
     async def _ask_again(self) -> None:
         """The bus has forgotten: turns that ran are asked once more under their own ids."""
-        horizon = self._ctx.clock.now() + self._rules.turn_seconds
+        horizon = self._ctx.clock.now() + self._rules.longest_turn
         found = await self._patiently(lambda: self._store.due(self._shard, horizon, RUNNING_AT_MOST))
         for record_ in found:
             self._tell(record_.at, Resumed())

@@ -24,7 +24,7 @@ from parley_session_router.store import SessionKey, SessionStore
 PREFETCH = 128  # batches in hand
 AT_ONCE = 512  # inputs in one grouped commit
 PROBE_SECONDS = 2.0
-TIMER_SECONDS = 1.0
+TIMER_SECONDS = 0.25  # how late a timer may ring: a turn that waits for who types rings within two seconds
 PARK_PAUSE = 1.0
 FLUSH_SECONDS = 5.0
 CACHED = 500  # sessions of one shard that are kept at hand

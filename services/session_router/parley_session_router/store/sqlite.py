@@ -19,7 +19,7 @@ from parley_session_router.store.records import (
     SessionRecord,
     StoredMessage,
 )
-from parley_session_router.store.sqlite_commit import commit_batch
+from parley_session_router.store.sqlite_commit import commit_batches, flat, parts
 from parley_session_router.store.sqlite_rows import COLUMNS, ENTRY_COLUMNS, entry_of, record_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -52,15 +52,18 @@ class SqliteStore:
         """Point reads by key."""
 
         def find(connection: sqlite3.Connection) -> list[SessionRecord]:
-            statement = f"{_SELECT} WHERE tenant = ? AND session = ?"
-            rows = (connection.execute(statement, key).fetchone() for key in keys)
-            return [record_of(row) for row in rows if row]
+            found = []
+            for part in parts(keys):
+                statement = f"{_SELECT} WHERE (tenant, session) IN (VALUES {', '.join(['(?, ?)'] * len(part))})"
+                found += [record_of(row) for row in connection.execute(statement, flat(part)).fetchall()]
+            return found
 
         return {record.at: record for record in await self._database.read(find)}
 
     async def commit(self, batch: Sequence[SessionCommit]) -> list[bool]:
-        """One transaction with whatever else waits to be written."""
-        return await self._database.write(lambda connection: commit_batch(connection, batch))
+        """One transaction with whatever else waits to be written, together with the other shards' batches."""
+        stored: list[bool] = await self._database.write_together(commit_batches, batch)
+        return stored
 
     async def find_duplicates(self, key: SessionKey, dedup_keys: Sequence[str]) -> Mapping[str, StoredMessage]:
         """By the unique index of `messages`."""

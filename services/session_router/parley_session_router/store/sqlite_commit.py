@@ -1,48 +1,70 @@
-"""The one write of the SQLite store that matters: many decisions, each all or nothing, in one transaction."""
+"""The one write of the SQLite store that matters: many decisions of many shards in a few statements.
+
+Each decision is all or nothing. That its session has not moved on and that its owner is the newest is asked in the
+statement itself; when fewer rows change than were given, they are written one by one to learn which were refused.
+"""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
-from parley_session_router.store.records import SessionCommit, SessionRecord
-from parley_session_router.store.sqlite_rows import INSERT, INSERT_ENTRY, UPDATE, entry_row, row_of
+from parley_session_router.store.records import SessionCommit
+from parley_session_router.store.sqlite_rows import (
+    Row,
+    entry_row,
+    insert_entries,
+    insert_sessions,
+    row_of,
+    update_sessions,
+)
+
+AT_ONCE = 32  # rows in one statement
 
 
-def commit_batch(connection: sqlite3.Connection, batch: Sequence[SessionCommit]) -> list[bool]:
+def commit_batches(connection: sqlite3.Connection, batches: list[Sequence[SessionCommit]]) -> list[list[bool]]:
     """Store what is not stale. A dedup key that is already known refuses its own session's decision only."""
-    epochs = dict(connection.execute("SELECT shard, epoch FROM shards").fetchall())
-    owned = [commit.record.shard_epoch >= epochs.get(commit.record.shard, 0) for commit in batch]
+    commits = list(chain.from_iterable(batches))
     connection.execute("SAVEPOINT batch")
-    try:
-        stored = [mine and _put(connection, commit.record) for mine, commit in zip(owned, batch, strict=True)]
-        _append(connection, [commit for commit, ok in zip(batch, stored, strict=True) if ok])
-    except sqlite3.IntegrityError:
+    if not _stored(connection, commits):
         connection.execute("ROLLBACK TO batch")
-        stored = [mine and _put_alone(connection, commit) for mine, commit in zip(owned, batch, strict=True)]
+        answers = iter([_stored_alone(connection, commit) for commit in commits])
+    else:
+        answers = iter([True] * len(commits))
     connection.execute("RELEASE batch")
-    return stored
+    return [list(islice(answers, len(batch))) for batch in batches]
 
 
-def _put(connection: sqlite3.Connection, record: SessionRecord) -> bool:
-    row = row_of(record)
-    if record.version == 1:
-        return connection.execute(INSERT, row).rowcount == 1
-    return connection.execute(UPDATE, (*row, record.version - 1)).rowcount == 1
-
-
-def _append(connection: sqlite3.Connection, commits: Sequence[SessionCommit]) -> None:
-    rows = [entry_row(commit.record, entry) for commit in commits for entry in commit.entries]
-    if rows:
-        connection.executemany(INSERT_ENTRY, rows)
-
-
-def _put_alone(connection: sqlite3.Connection, commit: SessionCommit) -> bool:
-    connection.execute("SAVEPOINT one")
+def _stored(connection: sqlite3.Connection, commits: Sequence[SessionCommit]) -> bool:
+    """Whether all of them could be stored; if not, some may have been."""
+    new = [row_of(commit.record) for commit in commits if commit.record.version == 1]
+    known = [row_of(commit.record) for commit in commits if commit.record.version != 1]
+    entries = [entry_row(commit.record, entry) for commit in commits for entry in commit.entries]
+    changed = sum(connection.execute(insert_sessions(len(part)), flat(part)).rowcount for part in parts(new))
+    changed += sum(connection.execute(update_sessions(len(part)), flat(part)).rowcount for part in parts(known))
+    if changed != len(commits):
+        return False
     try:
-        stored = _put(connection, commit.record)
-        if stored:
-            _append(connection, [commit])
+        for part in parts(entries):
+            connection.execute(insert_entries(len(part)), flat(part))
     except sqlite3.IntegrityError:
+        return False
+    return True
+
+
+def _stored_alone(connection: sqlite3.Connection, commit: SessionCommit) -> bool:
+    connection.execute("SAVEPOINT one")
+    stored = _stored(connection, [commit])
+    if not stored:
         connection.execute("ROLLBACK TO one")
-        stored = False
     connection.execute("RELEASE one")
     return stored
+
+
+def parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """As many as one statement takes."""
+    return (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE))
+
+
+def flat(rows: Sequence[Row]) -> list[object]:
+    """All values, row after row."""
+    return list(chain.from_iterable(rows))

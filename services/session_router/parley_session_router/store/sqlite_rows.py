@@ -1,5 +1,6 @@
 """Rows of the SQLite store: how a record becomes one and back."""
 
+from functools import cache
 from typing import Any
 
 from parley_session_router.store.packing import pack_pending, pack_recent, unpack_pending, unpack_recent
@@ -12,18 +13,45 @@ _COLUMNS = (
     *("tenant", "session"),
 )
 COLUMNS = ", ".join(_COLUMNS)
-INSERT = f"INSERT OR IGNORE INTO sessions ({COLUMNS}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-UPDATE = (
-    f"UPDATE OR IGNORE sessions SET {', '.join(f'{name} = ?' for name in _COLUMNS[:-2])} "  # noqa: S608
-    "WHERE tenant = ? AND session = ? AND version = ?"
-)
+_AT = {name: f"given.column{place}" for place, name in enumerate(_COLUMNS, 1)}
+_NEWEST_OWNER = f"{_AT['shard_epoch']} >= coalesce((SELECT epoch FROM shards WHERE shards.shard = {_AT['shard']}), 0)"  # noqa: S608
 ENTRY_COLUMNS = "seq, message_id, payload, at, dedup_key, outgoing"
-INSERT_ENTRY = f"INSERT INTO messages ({ENTRY_COLUMNS}, tenant, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 Row = tuple[Any, ...]
 
 
+@cache
+def insert_sessions(count: int) -> str:
+    """So many new sessions, but for those that exist or whose owner is not the newest."""
+    return (
+        f"INSERT OR IGNORE INTO sessions ({COLUMNS}) SELECT * FROM ({_values(len(_COLUMNS), count)}) AS given "  # noqa: S608
+        f"WHERE {_NEWEST_OWNER}"
+    )
+
+
+@cache
+def update_sessions(count: int) -> str:
+    """So many changed sessions, but for those that have moved on or whose owner is not the newest."""
+    changes = ", ".join(f"{name} = {_AT[name]}" for name in _COLUMNS[:-2])
+    return (
+        f"UPDATE OR IGNORE sessions SET {changes} FROM ({_values(len(_COLUMNS), count)}) AS given "  # noqa: S608
+        f"WHERE sessions.tenant = {_AT['tenant']} AND sessions.session = {_AT['session']} "
+        f"AND sessions.version = {_AT['version']} - 1 AND {_NEWEST_OWNER}"
+    )
+
+
+@cache
+def insert_entries(count: int) -> str:
+    """So many entries; raises IntegrityError for a place or a dedup key that is taken."""
+    return f"INSERT INTO messages ({ENTRY_COLUMNS}, tenant, session) {_values(8, count)}"
+
+
+def _values(columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"VALUES {', '.join([row] * rows)}"
+
+
 def row_of(record: SessionRecord) -> Row:
-    """Values for `INSERT`, and, with the expected version behind them, for `UPDATE`."""
+    """Values for `insert_sessions` and `update_sessions`."""
     return (
         record.shard,
         record.version,
@@ -58,7 +86,7 @@ def record_of(row: Row) -> SessionRecord:
 
 
 def entry_row(record: SessionRecord, entry: StreamEntry) -> Row:
-    """Values for `INSERT_ENTRY`."""
+    """Values for `insert_entries`."""
     outgoing = record.channel if entry.outgoing else None
     return (
         entry.seq,

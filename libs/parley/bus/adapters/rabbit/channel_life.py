@@ -97,22 +97,27 @@ class ChannelLife:
     def __init__(self, channel: Any, queue: Queue[Event], on_deliveries: OnDeliveries) -> None:
         self.gone = asyncio.Event()
         self.paused = False
+        self.received = 0  # messages
+        self.why = ""
         self._channel = channel
         self._queue = queue
         self._take = on_deliveries
         self._hand: deque[IncomingBatch] = deque()  # in the order of their tags
         self._gate: Gate[IncomingBatch] = Gate(queue.delivery_limit, self._give, self._renew)
         self._scheduled = False
-        self._writing: set[asyncio.Task[None]] = set()
+        self._acks: deque[tuple[int, bool]] = deque()  # tags, and whether all before them are meant too
+        self._writing: asyncio.Task[None] | None = None
 
-    def end(self, *_: object) -> None:
+    def end(self, *why: object) -> None:
         """The channel is gone: nothing that came on it can be settled any more."""
+        self.why = self.why or " ".join(repr(one) for one in why if isinstance(one, BaseException))
         self.gone.set()
         self._gate.close()
         self._hand.clear()
 
     async def on_message(self, message: Any) -> None:
         """Called by the client for each AMQP message, in order."""
+        self.received += 1
         batch = IncomingBatch(message)
         self._hand.append(batch)
         if not self.paused:
@@ -128,8 +133,8 @@ class ChannelLife:
     async def flush(self) -> None:
         """Wait until what was settled has been written."""
         await asyncio.sleep(0)
-        if self._writing:
-            await asyncio.wait(set(self._writing), timeout=FLUSH_SECONDS)
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=FLUSH_SECONDS)
 
     def _give(self, batch: IncomingBatch) -> None:
         if self.paused or self.gone.is_set():
@@ -142,22 +147,24 @@ class ChannelLife:
     def _acknowledge(self) -> None:
         """One `multiple` ack for the settled head, single acks for what is settled behind it."""
         self._scheduled = False
-        acks: list[tuple[int, bool]] = []
+        head = 0
         while self._hand and self._hand[0].open == 0:
-            acks[:] = [(self._hand.popleft().tag, True)]
+            head = self._hand.popleft().tag
+        if head:
+            self._acks.append((head, True))
         behind = [batch for batch in self._hand if batch.open == 0]
         if behind:
-            acks.extend((batch.tag, False) for batch in behind)
+            self._acks.extend((batch.tag, False) for batch in behind)
             self._hand = deque(batch for batch in self._hand if batch.open)
-        if acks:
-            task = asyncio.create_task(self._write(acks))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        if self._acks and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write())
 
-    async def _write(self, acks: list[tuple[int, bool]]) -> None:
+    async def _write(self) -> None:
+        """One after another: an ack that is overtaken by a `multiple` one of a later tag ends the channel."""
         with contextlib.suppress(*FAILURES):  # a dead channel: the broker delivers it again, and repeats are refused
             async with client_calls():
-                for tag, multiple in acks:
+                while self._acks and not self.gone.is_set():
+                    tag, multiple = self._acks.popleft()
                     await self._channel.basic_ack(tag, multiple=multiple, wait=False)
 
     async def _renew(self, batch: IncomingBatch) -> bool:

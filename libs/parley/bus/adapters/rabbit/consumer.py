@@ -20,6 +20,7 @@ from parley.bus.queues import Kind, Queue
 from parley.core import BusUnavailable
 
 WATCH_SECONDS = 5.0
+MISSES = 3
 OPEN_SECONDS = 5.0  # a broker that comes back may leave a question about a queue unanswered for ever
 LOST_SECONDS = 15.0  # without a consumer although we want to read: only a new process can help
 LOCKED_SECONDS = 45.0  # our own dead connection holds a private queue until its heartbeats are missed
@@ -65,7 +66,8 @@ class RabbitSubscription:
                     started.set()
                     pause = REOPEN_SECONDS
                     await self._watch(life)
-                    log.warning("reader.reopens", queue=self._queue.name, error="its channel or consumer is gone")
+                    why = life.why or "its channel or consumer is gone"
+                    log.warning("reader.reopens", queue=self._queue.name, error=why)
             except FAILURES as error:
                 log.warning("reader.reopens", queue=self._queue.name, error=f"{type(error).__name__}: {error}")
                 self._count_deafness(error)
@@ -112,17 +114,26 @@ class RabbitSubscription:
             await queue.bind(binding.exchange.name, binding.key)
 
     async def _watch(self, life: ChannelLife) -> None:
-        """Until the channel is gone, or the broker knows of no consumer although we are one."""
+        """Until the channel is gone, or the broker knows of no consumer although we are one.
+
+        A busy RabbitMQ counts none when it cannot count in time, so it is asked only about a queue that is silent, and
+        believed when it says so several times.
+        """
         assert self._channel is not None
+        seen, misses = life.received, 0
         while not life.gone.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(random.uniform(0.5, 1.5) * WATCH_SECONDS):  # noqa: S311 - jitter
                     await life.gone.wait()
             if life.gone.is_set() or self._paused:
                 continue  # a reader that leaves keeps its channel: it settles what it has in hand
+            if life.received != seen:
+                seen, misses = life.received, 0
+                continue
             async with asyncio.timeout(LOST_SECONDS):
                 found = await self._channel.declare_queue(self._queue.name, passive=True)
-            if not found.declaration_result.consumer_count:
+            misses = 0 if found.declaration_result.consumer_count else misses + 1
+            if misses == MISSES:
                 return
 
     def _count_deafness(self, error: BaseException) -> None:
