@@ -1,6 +1,7 @@
 """The session-router as a service: messages in by the bus, questions over gRPC, every answer of one tenant only."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,16 +15,23 @@ from parley.contracts.v1 import (
     HandoffRequested,
     HistoryRequest,
     ListSessionsRequest,
+    Message,
     MessageReceived,
     OutboxRequest,
     ResolveSessionRequest,
+    Sender,
+    SenderKind,
     SendMessage,
+    Session,
     SessionsStub,
     SessionStatus,
+    TurnCompleted,
     TurnFailed,
     TurnRequested,
+    VisitorTyping,
 )
 from parley.service.grpc import connect
+from parley.telemetry.metrics import exposition
 from parley.testing import TestBench
 from parley.testing.builders import SESSION, TENANT, a_message_received, a_meta
 from parley_session_router.service import service
@@ -33,6 +41,20 @@ from parley_session_router.service import service
 async def a_router() -> AsyncIterator[tuple[TestBench[Any], Any]]:
     async with TestBench(service) as bench, connect(bench.ctx.settings.grpc_target("session-router")) as channel:
         yield bench, SessionsStub(channel)
+
+
+async def shown(
+    sessions: Any, fact: Callable[[Session], object], *, each_time: Callable[[], Awaitable[None]] | None = None
+) -> Session:
+    """The session, once it is as it should be."""
+    async with asyncio.timeout(5):
+        while True:
+            answer = await sessions.GetSession(GetSessionRequest(tenant_id=TENANT, session_id=SESSION))
+            session: Session = answer.session
+            if fact(session):
+                return session
+            if each_time is not None:
+                await each_time()
 
 
 async def test_a_session_can_be_asked_for_and_read() -> None:
@@ -52,6 +74,38 @@ async def test_a_session_can_be_asked_for_and_read() -> None:
         assert [event.message.text for event in page.events] == ["订单 7"]
         back = await sessions.History(HistoryRequest(tenant_id=TENANT, session_id=SESSION, before_seq=2))
         assert [event.seq for event in back.events] == [1]
+
+
+async def test_a_burst_gets_one_answer_to_all_of_it_and_the_vain_work_is_counted() -> None:
+    async with a_router() as (bench, sessions):
+        for number, text in enumerate(("你好", "我的订单", "什么时候到？"), 1):
+            await bench.publish(a_message_received(text))
+            await bench.until(lambda: len(bench.sent(TurnRequested)) == number)  # noqa: B023 - awaited here
+            await bench.clock.advance(0.5)
+        asked = bench.sent(TurnRequested)[-1]
+        assert [message.text for message in asked.asked] == ["你好", "我的订单", "什么时候到？"]
+        answer = Message(text="您的订单明天到。", sender=Sender(kind=SenderKind.SENDER_KIND_ENGINE))
+        for turn in bench.sent(TurnRequested):
+            completed = TurnCompleted(meta=a_meta(), turn_id=turn.turn_id, ownership=1, reply=answer)
+            await bench.publish(completed)
+        await shown(sessions, lambda session: not session.running_turn)
+        page = await sessions.History(HistoryRequest(tenant_id=TENANT, session_id=SESSION))
+        assert [event.WhichOneof("body") for event in page.events] == ["message", "message", "message", "message_end"]
+        assert b'parley_turns_cancelled_seconds_total{reason="superseded"}' in exposition()
+
+
+async def test_who_types_on_is_waited_for_but_not_for_ever() -> None:
+    async with a_router() as (bench, sessions):
+        await bench.publish(a_message_received("你好"))
+        await bench.until(lambda: bench.sent(TurnRequested))
+        await bench.publish(VisitorTyping(meta=a_meta(), gateway_id="g1"))
+        waiting = await shown(sessions, lambda session: session.HasField("starts_at"))
+        assert waiting.starts_at.seconds == waiting.changed_at.seconds + 2
+        assert not waiting.running_turn
+        await bench.clock.advance(1.5)
+        assert len(bench.sent(TurnRequested)) == 1
+        asked = await shown(sessions, lambda session: session.running_turn, each_time=lambda: bench.clock.advance(0.25))
+        assert bench.sent(TurnRequested)[-1].turn_id == asked.running_turn
 
 
 async def test_those_who_wait_for_a_person_are_listed() -> None:

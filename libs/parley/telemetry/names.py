@@ -82,6 +82,11 @@ SHARDS_OWNED: Final = ("parley_router_shards_owned", "Shards that this replica o
 DUPLICATES: Final = ("parley_router_duplicates_total", "Repeated inputs refused", ("kind",))
 TURNS: Final = ("parley_turns_total", "Finished turns, by outcome and origin", ("outcome", "origin"))
 TURN_SECONDS: Final = ("parley_turn_seconds", "From a turn's request to its outcome", ("outcome",))
+TURNS_CANCELLED_SECONDS: Final = (
+    "parley_turns_cancelled_seconds_total",
+    "Time that engines had for turns that were cancelled, by reason",
+    ("reason",),
+)
 WAITING_SESSIONS: Final = ("parley_sessions_waiting", "Sessions that wait for a person", ())
 STAGE_SECONDS: Final = ("parley_engine_stage_seconds", "Time of one stage of the engine", ("stage",))
 TURNS_RUNNING: Final = ("parley_engine_turns_running", "Turns that this engine works on", ())

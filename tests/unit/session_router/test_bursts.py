@@ -186,6 +186,7 @@ def test_each_bot_has_its_own_rules_and_engines() -> None:
     assert rules.of("demo", "web") is shop
     assert rules.of("demo", "wechat") is chat
     assert rules.of("别家", "wechat") is rules
+    assert rules.longest_turn == 45
     talk = Conversation(bots={"demo": shop})
     talk.write()
     assert (the_question(talk).group, talk.state.due_at) == ("shop", talk.now + 10)

@@ -37,6 +37,11 @@ class Rules(Struct, frozen=True):
         """The rules of the bot that answers there."""
         return self.bots.get(f"{tenant}/{channel}") or self.bots.get(tenant) or self
 
+    @property
+    def longest_turn(self) -> float:
+        """Seconds after which no turn of any bot can still run."""
+        return max([self.turn_seconds, *(bot.turn_seconds for bot in self.bots.values())])
+
 
 class RunningTurn(Struct, frozen=True, omit_defaults=True):
     """A question that an engine works on."""
