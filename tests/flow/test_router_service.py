@@ -117,6 +117,7 @@ async def test_those_who_wait_for_a_person_are_listed() -> None:
         await bench.until(lambda: bench.sent(HandoffRequested))
         waiting = ListSessionsRequest(tenant_id=TENANT, status=SessionStatus.SESSION_STATUS_WAITING)
         assert [s.session_id for s in (await sessions.ListSessions(waiting)).sessions] == [SESSION]
+        await shown(sessions, lambda _: _counted(1), each_time=lambda: bench.clock.advance(1))
         opened = ListSessionsRequest(tenant_id=TENANT, status=SessionStatus.SESSION_STATUS_OPEN)
         assert not (await sessions.ListSessions(opened)).sessions
 
@@ -154,6 +155,10 @@ async def test_what_a_channel_has_to_send_is_read_once_by_its_cursor() -> None:
         assert [(i.recipient, i.event.message_end.text) for i in first.items] == [("openid-7", "您好！")]
         after = await sessions.Outbox(OutboxRequest(tenant_id=TENANT, channel="wechat", cursor=first.next))
         assert (list(after.items), after.next) == ([], first.next)
+
+
+def _counted(waiting: int) -> bool:
+    return f"\nparley_sessions_waiting {waiting:.1f}\n".encode() in exposition()
 
 
 def _of_wechat(session: str) -> MessageReceived:

@@ -69,3 +69,12 @@ async def test_a_successor_finds_and_finishes_what_was_left(url: str) -> None:
             page = await successor.history(SessionKey(TENANT, f"ses_{number}"))
             assert page is not None
             assert [entry.seq for entry in page.entries] == [1, 2, 3]
+
+
+async def test_those_who_wait_for_a_person_are_counted_by_shard(store: SessionStore) -> None:
+    assert await store.waiting(3) == 0
+    first = opening("ses_1", status="waiting", waiting_since=100.0)
+    await store.commit([first, opening("ses_2", status="waiting"), opening("ses_3"), opening("ses_4", shard=4)])
+    assert (await store.waiting(3), await store.waiting(4)) == (2, 0)
+    await store.commit([after(first.record, status="assigned")])
+    assert await store.waiting(3) == 1

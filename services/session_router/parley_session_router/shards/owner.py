@@ -15,6 +15,7 @@ from parley.core import ParleyError, Reject, Unavailable
 from parley.service import Context
 from parley.telemetry import counter, histogram, names, record
 from parley_session_router.machine import GatewayGone, Input, Resumed, Rules, TimeCame, input_key
+from parley_session_router.shards import waiting
 from parley_session_router.shards.deciding import Decider
 from parley_session_router.shards.inputs import Work, check_place
 from parley_session_router.shards.relay import Relay
@@ -27,6 +28,7 @@ LEFTOVERS = 500  # sessions looked at together
 RUNNING_AT_MOST = 10_000  # turns asked again on a bus that forgets
 MAX_ATTEMPTS = 3
 MARK_SECONDS = 1.0
+COUNT_SECONDS = 5.0
 STORE_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 IN_ONE_BREATH = 64  # inputs decided before other tasks of the process have a turn
 
@@ -68,6 +70,7 @@ class Owner:
         self._decider = Decider(ctx, shard, rules)
         self._look_at = 0.0  # when the next timer may be due
         self._mark_at = 0.0  # when to note what has left
+        self._count_at = 0.0  # when to count who waits for a person
         self.epoch = 0
 
     async def begin(self) -> None:
@@ -93,11 +96,14 @@ class Owner:
             self._refuse(work, "Conflict: its session could not be written")
 
     async def tick(self) -> None:
-        """Fire timers that are due, and note now and then what has left. Raises Unavailable."""
+        """Fire timers that are due, and note now and then what has left and who waits. Raises Unavailable."""
         now = self._ctx.clock.now()
         if now >= self._mark_at:
             self._mark_at = now + MARK_SECONDS
             await self._relay.mark_sent()
+        if now >= self._count_at:
+            self._count_at = now + COUNT_SECONDS
+            waiting.count(self._shard, await self._store.waiting(self._shard))
         if now < self._look_at:
             return
         due = await self._store.due(self._shard, now, LEFTOVERS)
@@ -108,6 +114,7 @@ class Owner:
 
     async def end(self) -> None:
         """Let what is under way finish, so that a graceful leave leaves nothing behind."""
+        waiting.leave(self._shard)
         if not await self._relay.flush():
             self._ctx.log.warning("shard.left_unconfirmed", shard=self._shard)
         try:

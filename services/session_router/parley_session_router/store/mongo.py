@@ -127,6 +127,11 @@ class MongoStore:
         found = await self._find(self._sessions, query, {"due_at": 1}, sort=[("due_at", 1)], limit=1)
         return float(found[0]["due_at"]) if found else None
 
+    async def waiting(self, shard: int) -> int:
+        """By the index of (shard, status)."""
+        with reachable():
+            return int(await self._sessions.count_documents({"shard": shard, "status": "waiting"}))
+
     async def copy_tails(self, shard: int | None = None) -> int:
         """One round of the copier, after looking for what a predecessor has left; then all that may be cleared."""
         if shard is not None:

@@ -27,6 +27,7 @@ INDEXES = {
         Index(("shard", "unsent")),
         Index(("shard", "uncopied")),
         Index(("shard", "due_at")),
+        Index(("shard", "status")),
         Index(("tenant", "status", "order_at", "session")),
         Index(("tenant", "order_at", "session")),
     ),

@@ -75,6 +75,10 @@ class Leftovers(Protocol):
         """The earliest `due_at` of the shard."""
         ...
 
+    async def waiting(self, shard: int) -> int:
+        """How many of the shard's sessions wait for a person; asked every few seconds, so by an index."""
+        ...
+
     async def copy_tails(self, shard: int | None = None) -> int:
         """Finish what commits and `clear_outbox` left to do; returns how many sessions had entries to copy.
 

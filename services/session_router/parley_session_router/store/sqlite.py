@@ -103,6 +103,15 @@ class SqliteStore:
 
         return await self._database.read(find)
 
+    async def waiting(self, shard: int) -> int:
+        """By the partial index of sessions that wait."""
+        statement = "SELECT count(*) FROM sessions WHERE shard = ? AND status = 'waiting'"
+
+        def find(connection: sqlite3.Connection) -> int:
+            return int(connection.execute(statement, (shard,)).fetchone()[0])
+
+        return await self._database.read(find)
+
     async def copy_tails(self, shard: int | None = None) -> int:
         """Nothing is ever left: entries are stored where they stay."""
         return 0

@@ -1,0 +1,1 @@
+CREATE INDEX sessions_waiting ON sessions (shard) WHERE status = 'waiting';
