@@ -1,7 +1,6 @@
 """Events as the bus sees them: every contracts message with `EventMeta meta = 1`, by name and back."""
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from parley.contracts import v1
 from parley.contracts.v1 import Envelope, EventMeta
@@ -44,8 +43,7 @@ def type_name(event: Event | type[Event]) -> str:
     return event.__name__ if isinstance(event, type) else type(event).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """An event that is bytes already, since somebody stored them: it is published without being built again."""
 
     type: str

@@ -64,11 +64,12 @@ def to_channel(channel: str) -> Route:
 
 def as_fact(event: Event) -> Route:
     """A fact for whoever observes it; nobody may, so it need not find a queue."""
-    return _fact_route(type(event))
+    return fact_route(type(event))
 
 
 @cache
-def _fact_route(kind: type[Event]) -> Route:
+def fact_route(kind: type[Event]) -> Route:
+    """Where facts of a kind go."""
     return Route(EVENTS, fact_key(kind), mandatory=False)
 
 

@@ -1,9 +1,11 @@
 """What one step decided: the new state, what is stored, what is sent, and why."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec import Struct
 from msgspec.structs import replace
 
 from parley.bus import Event, Route
@@ -46,8 +48,7 @@ AGENT, SYSTEM = SenderKind.SENDER_KIND_AGENT, SenderKind.SENDER_KIND_SYSTEM
 LAST_TEXT = 60  # characters of the newest message that listings show
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One durable entry of the stream."""
 
     event: StreamEvent
@@ -56,8 +57,7 @@ class Entry:
     outgoing: bool = False  # the visitor of a channel must be sent it
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """What one gateway waits to hear, besides the entries."""
 
     gateway_id: str
@@ -72,6 +72,7 @@ class Decision:
     state: SessionState
     now: float
     traceparent: str = ""  # of the step, for whatever it causes
+    hears: Callable[[type[Event]], bool] = lambda _: True  # whether facts of a kind have a reader
     entries: list[Entry] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)  # gateways that want to know where the stream stands
@@ -118,8 +119,9 @@ class Decision:
         self.sends.append((route, event))
 
     def fact(self, event: Event) -> None:
-        """Something that others may react to."""
-        self.sends.append((as_fact(event), event))
+        """Something that others may react to; where nobody hears of it, it is not said."""
+        if self.hears(type(event)):
+            self.sends.append((as_fact(event), event))
 
     def store_message(self, message: Message, *, dedup_key: str | None = None) -> int:
         """Give a message the next place in the stream; returns its seq."""
@@ -131,7 +133,8 @@ class Decision:
         seq = self._append(event, message.message_id, dedup_key, outgoing=outgoing)
         if dedup_key is not None:
             self.change(recent_ids=(*self.state.recent_ids, RecentId(dedup_key, message.message_id, seq))[-RECENT_IDS:])
-        self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
+        if self.hears(MessageStored):  # asked first, since it would be made for every message
+            self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
         return seq
 
     def store_change(self, reason: str) -> SessionChanged:

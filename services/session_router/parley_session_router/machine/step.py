@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from parley.bus import Event
 from parley.contracts.v1 import (
     CloseRequested,
     HandbackRequested,
@@ -51,12 +52,20 @@ Input = (
 )
 
 
-def step(state: SessionState, event: Input, now: float, rules: Rules, *, traceparent: str = "") -> Decision:
+def step(
+    state: SessionState,
+    event: Input,
+    now: float,
+    rules: Rules,
+    *,
+    traceparent: str = "",
+    hears: Callable[[type[Event]], bool] = lambda _: True,
+) -> Decision:
     """Decide. The same state, input and time always decide the same; a repeated input has no second effect.
 
     Raises Reject for an input that can never mean anything.
     """
-    decision = Decision(state, now, traceparent)
+    decision = Decision(state, now, traceparent, hears)
     if rules.bots:
         rules = rules.of(state.tenant, state.channel or getattr(event, "channel", ""))
     _STEPS[type(event)](decision, event, rules)

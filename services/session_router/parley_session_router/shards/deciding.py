@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from parley.bus import Event
+from parley.bus.routes import fact_route
 from parley.core import Reject
 from parley.service import Context
 from parley.telemetry import TraceContext, counter, histogram, names, record, span
@@ -32,7 +34,7 @@ class Decider:
         self._note_wait(work, context)
         try:
             decision = self._step(work, known, context)
-            known.apply(decision, work.cause, self._ctx.bus.heard)
+            known.apply(decision, work.cause)
         except Reject as error:
             return f"Reject: {error}"
         except Exception as error:  # noqa: BLE001 - one broken input must not stop a shard
@@ -51,14 +53,19 @@ class Decider:
     def _step(self, work: Work, known: Known, context: TraceContext) -> Decision:
         now = self._ctx.clock.now()
         if context.tracer is None:
-            return step(known.state, work.event, now, self._rules, traceparent=context.traceparent)
+            return step(known.state, work.event, now, self._rules, traceparent=context.traceparent, hears=self._hears)
         with span(names.DECIDE, context=context) as recording:
             recording.set(names.SHARD, self._shard)
             recording.set(names.SESSION, work.key.session)
             recording.set(names.TENANT, work.key.tenant)
-            decision = step(known.state, work.event, now, self._rules, traceparent=recording.context.traceparent)
+            decision = step(
+                known.state, work.event, now, self._rules, traceparent=recording.context.traceparent, hears=self._hears
+            )
             recording.set(names.DECISION, decision.why)
             return decision
+
+    def _hears(self, kind: type[Event]) -> bool:
+        return self._ctx.bus.heard(fact_route(kind))
 
     def _note_wait(self, work: Work, context: TraceContext) -> None:
         if work.delivery is None:

@@ -1,7 +1,8 @@
 """What a shard works on: deliveries from its queue, and what it tells itself (timers, lost gateways)."""
 
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from parley.bus import Delivery
 from parley.bus.queues import TO_SHARD, ToShard
@@ -13,8 +14,7 @@ ID_CHARS = 200
 _READABLE = frozenset(TO_SHARD)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """One input of one session. `delivery` is None for what the shard tells itself."""
 
     key: SessionKey

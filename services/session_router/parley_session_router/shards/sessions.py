@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from parley.bus import EVENTS, Event, Packed, Route
+from parley.bus import Event, Packed
 from parley_session_router.machine import NEW, Decision, SessionState
 from parley_session_router.machine.codec import decode, encode
 from parley_session_router.shards.outgoing import Parcel, Send, from_entry, sends_of, to_entries, without_superseded
@@ -48,13 +48,9 @@ class Known:
     touched: bool = False
     written: tuple[OutboxEntry, ...] = ()  # what the commit under way adds to the outbox
 
-    def apply(self, decision: Decision, cause: str, heard: Callable[[Route], bool]) -> None:
-        """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it.
-
-        Facts that are not `heard` are left out: they would be carried, stored and dropped.
-        """
-        sends = sends_of(decision, cause=cause, version=self.version + 1)
-        self.sends.extend(send for send in sends if send[0].exchange is not EVENTS or heard(send[0]))
+    def apply(self, decision: Decision, cause: str) -> None:
+        """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it."""
+        self.sends.extend(sends_of(decision, cause=cause, version=self.version + 1))
         self.touched = self.touched or (decision.state is not self.state and decision.state.status != NEW)
         self.state = decision.state
         for entry in decision.entries:

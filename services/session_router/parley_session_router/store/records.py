@@ -5,6 +5,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from parley.core import SessionId
 
 RECENT_IDS = 64  # dedup keys that a session's own document remembers; older ones are found by `find_duplicates`
@@ -25,8 +27,7 @@ class RecentId(NamedTuple):
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
+class OutboxEntry(Struct, frozen=True):
     """An event that the commit decided and that may not have been published yet."""
 
     id: int  # rises within the session, never reused
@@ -36,8 +37,7 @@ class OutboxEntry:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
+class StreamEntry(Struct, frozen=True):
     """One durable entry of the session's stream. `outgoing`: the visitor of a channel must be sent it."""
 
     seq: int
@@ -48,8 +48,7 @@ class StreamEntry:
     outgoing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord:
+class SessionRecord(Struct, frozen=True, kw_only=True):
     """One session as it is stored. `state` is the machine's own; the other fields are what is searched by."""
 
     tenant: str
@@ -77,8 +76,7 @@ class SessionRecord:
         return SessionKey(self.tenant, self.session)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionCommit:
+class SessionCommit(Struct, frozen=True):
     """One decision: the new record, which replaces exactly version - 1, and the entries that it adds to the stream."""
 
     record: SessionRecord

@@ -161,23 +161,24 @@ class ChannelLife:
 
     async def _write(self) -> None:
         """One after another: an ack that is overtaken by a `multiple` one of a later tag ends the channel."""
-        with contextlib.suppress(*FAILURES):  # a dead channel: the broker delivers it again, and repeats are refused
-            async with client_calls():
-                while self._acks and not self.gone.is_set():
-                    tag, multiple = self._acks.popleft()
-                    await self._channel.basic_ack(tag, multiple=multiple, wait=False)
+        # On a dead channel nothing is lost: the broker delivers it again, and repeats are refused.
+        with contextlib.suppress(*FAILURES), client_calls():
+            while self._acks and not self.gone.is_set():
+                tag, multiple = self._acks.popleft()
+                await self._channel.basic_ack(tag, multiple=multiple, wait=False)
 
     async def _renew(self, batch: IncomingBatch) -> bool:
         """Put each event back to the end of this queue, and of no other that has the same key."""
         headers = {HEADER_EXCHANGE: batch.route.exchange.name, HEADER_KEY: batch.route.key}
         try:
-            async with client_calls(), asyncio.timeout(RENEW_SECONDS):
-                for envelope in batch.envelopes:
-                    body = Batch(events=[envelope]).SerializeToString()
-                    properties = properties_of(durable=True, headers=headers)
-                    await self._channel.basic_publish(
-                        body, routing_key=self._queue.name, properties=properties, mandatory=True
-                    )
+            with client_calls():
+                async with asyncio.timeout(RENEW_SECONDS):
+                    for envelope in batch.envelopes:
+                        body = Batch(events=[envelope]).SerializeToString()
+                        properties = properties_of(durable=True, headers=headers)
+                        await self._channel.basic_publish(
+                            body, routing_key=self._queue.name, properties=properties, mandatory=True
+                        )
         except (DeliveryError, *FAILURES) as error:
             log.warning("batch.not_split", queue=self._queue.name, error=f"{type(error).__name__}: {error}")
             return False

@@ -58,7 +58,7 @@ class RabbitSubscription:
         pause = REOPEN_SECONDS
         while not (self._paused or self.lost.done()):
             try:
-                async with client_calls():
+                with client_calls():
                     connection = await self._link.connection()
                     async with asyncio.timeout(OPEN_SECONDS):
                         life = await self._open(connection)
@@ -151,8 +151,8 @@ class RabbitSubscription:
     async def _close_channel(self) -> None:
         channel, self._channel = self._channel, None
         if channel is not None and not channel.is_closed:
-            with contextlib.suppress(*FAILURES):
-                async with client_calls(), asyncio.timeout(CLOSE_SECONDS):
+            with contextlib.suppress(*FAILURES), client_calls():
+                async with asyncio.timeout(CLOSE_SECONDS):
                     await channel.close()
         if self._life is not None:
             self._life.end()

@@ -8,7 +8,6 @@ from typing import Any
 from aiormq import spec
 
 HEADER_TRACE = "traceparent"
-HEADER_EVENTS = "parley-events"
 HEADER_EXCHANGE = "parley-exchange"
 HEADER_KEY = "parley-key"
 CONTENT_TYPE = "application/x-protobuf; messageType=parley.contracts.v1.Batch"
@@ -18,7 +17,7 @@ _life = uuid.uuid4().hex
 _attempts = itertools.count()
 
 
-def properties_of(*, durable: bool, headers: Mapping[str, Any]) -> spec.Basic.Properties:
+def properties_of(*, durable: bool, headers: Mapping[str, Any] | None) -> spec.Basic.Properties:
     """The properties of one attempt.
 
     The message id is new for each: returns are matched by it, and one id twice on a channel is a false success.
@@ -26,6 +25,6 @@ def properties_of(*, durable: bool, headers: Mapping[str, Any]) -> spec.Basic.Pr
     return spec.Basic.Properties(
         message_id=f"{_life}.{next(_attempts)}",
         delivery_mode=PERSISTENT if durable else TRANSIENT,
-        headers=dict(headers),
+        headers=dict(headers) if headers else None,
         content_type=CONTENT_TYPE,
     )

@@ -26,16 +26,18 @@ FAILURES = (AMQPException, OSError, TimeoutError, asyncio.InvalidStateError, Run
 log = Log("bus")
 
 
-@asynccontextmanager
-async def client_calls() -> AsyncIterator[None]:
+class client_calls:  # noqa: N801 - used like a function
     """Make an error of the cancellation by which the client ends whoever waits on a channel that is closed."""
-    try:
-        yield
-    except asyncio.CancelledError:
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not asyncio.CancelledError:
+            return
         task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionError("the channel was closed meanwhile") from None
+        if task is None or not task.cancelling():
+            raise ConnectionError("the channel was closed meanwhile") from None
 
 
 class Link:
@@ -65,8 +67,8 @@ class Link:
         """The open connection, once the broker reads it: under a memory or disk alarm it does not."""
         while True:
             connection = await self.connection()
-            with contextlib.suppress(*FAILURES):
-                async with client_calls(), asyncio.timeout(BLOCKED_SECONDS):
+            with contextlib.suppress(*FAILURES), client_calls():
+                async with asyncio.timeout(BLOCKED_SECONDS):
                     if connection.transport is not None:
                         await connection.transport.connection.ready()
                         return connection
@@ -77,7 +79,7 @@ class Link:
         pause = FIRST_PAUSE
         while True:
             try:
-                async with client_calls():
+                with client_calls():
                     lost = await self._connect()
                 pause = FIRST_PAUSE
                 await lost.wait()
@@ -92,8 +94,8 @@ class Link:
         """Close what is open."""
         self._ready.clear()
         if self._connection is not None:
-            with contextlib.suppress(*FAILURES):
-                async with client_calls(), asyncio.timeout(CLOSE_SECONDS):
+            with contextlib.suppress(*FAILURES), client_calls():
+                async with asyncio.timeout(CLOSE_SECONDS):
                     await self._connection.close()
 
     async def _connect(self) -> asyncio.Event:

@@ -12,7 +12,7 @@ from typing import Any
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from parley.bus.adapters.rabbit.frames import HEADER_EVENTS, HEADER_TRACE, properties_of
+from parley.bus.adapters.rabbit.frames import HEADER_TRACE, properties_of
 from parley.bus.adapters.rabbit.link import FAILURES, Link, client_calls, log
 from parley.bus.batching import Batches, Outbound
 from parley.bus.events import Event, Packed
@@ -102,9 +102,10 @@ class Publisher:
             used: _Open | None = None
             try:
                 await self._link.writable()
-                async with client_calls(), asyncio.timeout(ATTEMPT_SECONDS):
-                    used = await self._channel(confirmed=True)
-                    await self._publish(used, batch, body)
+                with client_calls():
+                    async with asyncio.timeout(ATTEMPT_SECONDS):
+                        used = await self._channel(confirmed=True)
+                        await self._publish(used, batch, body)
                 return
             except PublishError:
                 route = batch.route
@@ -126,19 +127,19 @@ class Publisher:
         body = batch.events.SerializeToString()
         used: _Open | None = None
         try:
-            async with client_calls(), asyncio.timeout(PREVIEW_SECONDS):
-                await self._link.writable()
-                used = await self._channel(confirmed=False)
-                await self._publish(used, batch, body)
+            with client_calls():
+                async with asyncio.timeout(PREVIEW_SECONDS):
+                    await self._link.writable()
+                    used = await self._channel(confirmed=False)
+                    await self._publish(used, batch, body)
         except FAILURES as error:
             await self._give_up(used, confirmed=False)
             raise BusUnavailable(f"not sent: {type(error).__name__}") from None
 
     async def _publish(self, used: _Open, batch: Outbound, body: bytes) -> None:
         route = batch.route
-        headers: dict[str, Any] = {HEADER_EVENTS: batch.count}
-        if batch.traceparent:
-            headers[HEADER_TRACE] = batch.traceparent
+        traced = batch.traceparent.endswith("01")
+        headers = {HEADER_TRACE: batch.traceparent} if traced else None  # every header costs each reader a decode
         await used.underlay.basic_publish(
             body,
             exchange=route.exchange.name,
@@ -167,6 +168,6 @@ class Publisher:
             return
         del self._channels[confirmed]
         if not used.channel.is_closed:
-            with contextlib.suppress(*FAILURES):
-                async with client_calls(), asyncio.timeout(CLOSE_SECONDS):
+            with contextlib.suppress(*FAILURES), client_calls():
+                async with asyncio.timeout(CLOSE_SECONDS):
                     await used.channel.close()
