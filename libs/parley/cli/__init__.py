@@ -2,7 +2,7 @@
 
 import click
 
-from parley.cli import agent, dead, doctor, keys, new_service, run, sessions, topology, trace
+from parley.cli import agent, dead, doctor, keys, new_service, run, sessions, sites, topology, trace
 from parley.core import ParleyError
 
 
@@ -31,6 +31,7 @@ for command in (
     sessions.session,
     agent.agent,
     keys.keys,
+    sites.sites,
     trace.trace,
     dead.dead,
     doctor.doctor,

@@ -54,3 +54,13 @@ async def test_of_many_routers_one_makes_the_next_signing_key(access_store: Acce
     assert await access_store.signing_keys() == [second, tries[made.index(True)]]
     await access_store.drop_signing_keys(15.0)
     assert await access_store.signing_keys() == [second]
+
+
+async def test_a_site_is_dropped_by_its_own_tenant_only(access_store: AccessStore) -> None:
+    site = Site("site_1", "dian-pu", ("https://店.example",), 1.0)
+    assert await access_store.put_site(site)
+    assert not await access_store.drop_site("别家", "site_1")
+    assert await access_store.find_site("site_1") == site
+    assert await access_store.drop_site("dian-pu", "site_1")
+    assert not await access_store.drop_site("dian-pu", "site_1")
+    assert await access_store.list_sites() == []

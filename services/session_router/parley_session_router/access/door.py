@@ -14,6 +14,8 @@ from parley_session_router.access.signing import Signing
 from parley_session_router.access.visitor_tokens import TOKEN_SECONDS, Claims, read_returning, sign
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SITE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MOST_ORIGINS = 100
 LONGEST_NAME = 80
 LONGEST_TTL = 10 * 365 * 24 * 3600
 
@@ -70,12 +72,25 @@ class Access:
 
     async def put_site(self, tenant_id: str, *, site_key: str = "", origins: Sequence[str] = ()) -> Site:
         """A new site, or new origins for one of this tenant's. Raises Invalid."""
+        if site_key and not _SITE_KEY.fullmatch(site_key):
+            raise Invalid(f'"{site_key[:80]}" is not a site key; use up to 64 of a-z, A-Z, 0-9, "-" and "_", or none')
+        if len(origins) > MOST_ORIGINS:
+            raise Invalid(f"a site has {MOST_ORIGINS} origins at most; give {len(origins)} to several sites")
         await self._begin_tenant(tenant_id)
         allowed = tuple(dict.fromkeys(normal_origin(origin) for origin in origins))
         site = Site(site_key or f"site_{secrets.token_hex(8)}", tenant_id, allowed, self._clock.now())
         if not await self._store.put_site(site):
             raise Invalid(f"the site key {site_key[:40]} is taken; leave it out to be given one")
         return site
+
+    async def list_sites(self, tenant_id: str) -> list[Site]:
+        """A tenant's sites, by key."""
+        return [site for site in await self._store.list_sites() if site.tenant_id == tenant_id]
+
+    async def remove_site(self, tenant_id: str, site_key: str) -> None:
+        """Give its visitors no more tokens. Raises NotFound for a site of nobody or of others."""
+        if not await self._store.drop_site(tenant_id, site_key):
+            raise NotFound(f"tenant {tenant_id} has no site {site_key[:64]}; see `parley sites list`")
 
     async def sites(self) -> list[Site]:
         """All sites, for the gateway's check of origins."""

@@ -11,12 +11,18 @@ from parley.contracts.v1 import (
     AccessServicer,
     CreateKeyRequest,
     CreateKeyResponse,
+    CreateSiteRequest,
+    CreateSiteResponse,
     EventMeta,
     IssueVisitorTokenRequest,
     IssueVisitorTokenResponse,
     KeyRevoked,
     ListKeysRequest,
     ListKeysResponse,
+    ListSitesRequest,
+    ListSitesResponse,
+    RemoveSiteRequest,
+    RemoveSiteResponse,
     ResolveKeyRequest,
     ResolveKeyResponse,
     RevokeKeyRequest,
@@ -33,7 +39,7 @@ from parley.core import ParleyError
 from parley.service import Context
 from parley_session_router.access.door import Access
 from parley_session_router.access.errors import PermissionDenied, Unauthenticated
-from parley_session_router.access.records import ApiKey
+from parley_session_router.access.records import ApiKey, Site
 
 
 class AccessQuestions(AccessServicer):
@@ -94,10 +100,23 @@ class AccessQuestions(AccessServicer):
 
     async def SiteOrigins(self, request: SiteOriginsRequest, context: Any) -> SiteOriginsResponse:  # noqa: N802
         """Every site of every tenant."""
-        sites = await self._access.sites()
-        return SiteOriginsResponse(
-            sites=[SiteOrigins(site_key=s.site_key, tenant_id=s.tenant_id, origins=s.origins) for s in sites]
+        return SiteOriginsResponse(sites=[_wire_site(site) for site in await self._access.sites()])
+
+    async def CreateSite(self, request: CreateSiteRequest, context: Any) -> CreateSiteResponse:  # noqa: N802 - contract
+        """INVALID_ARGUMENT for a strange tenant or origin, or a site key that another tenant has."""
+        site = await self._access.put_site(request.tenant_id, site_key=request.site_key, origins=request.origins)
+        return CreateSiteResponse(site=_wire_site(site))
+
+    async def ListSites(self, request: ListSitesRequest, context: Any) -> ListSitesResponse:  # noqa: N802 - contract
+        """One tenant's."""
+        return ListSitesResponse(
+            sites=[_wire_site(site) for site in await self._access.list_sites(request.tenant_id)],
         )
+
+    async def RemoveSite(self, request: RemoveSiteRequest, context: Any) -> RemoveSiteResponse:  # noqa: N802 - contract
+        """NOT_FOUND for a site of nobody or of another tenant."""
+        await self._access.remove_site(request.tenant_id, request.site_key)
+        return RemoveSiteResponse(removed=True)
 
 
 @contextlib.asynccontextmanager
@@ -120,6 +139,10 @@ def _wire(key: ApiKey) -> WireKey:
         expires_at=_stamp(key.expires_at),
         revoked_at=_stamp(key.revoked_at),
     )
+
+
+def _wire_site(site: Site) -> SiteOrigins:
+    return SiteOrigins(site_key=site.site_key, tenant_id=site.tenant_id, origins=site.origins)
 
 
 def _stamp(at: float | None) -> Timestamp | None:

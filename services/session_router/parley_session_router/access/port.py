@@ -43,6 +43,10 @@ class AccessStore(Protocol):
         """All sites of all tenants."""
         ...
 
+    async def drop_site(self, tenant_id: str, site_key: str) -> bool:
+        """Forget a site of this tenant; False when it has none of that key."""
+        ...
+
     async def add_signing_key(self, key: SigningKey) -> bool:
         """Remember the next generation; False when somebody else has made it first."""
         ...

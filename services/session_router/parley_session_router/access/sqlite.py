@@ -64,6 +64,10 @@ class SqliteAccess:
         """All of them, in the order of their keys."""
         return [_site(row) for row in await self._read(f"SELECT {_SITE} FROM sites ORDER BY site_key")]  # noqa: S608
 
+    async def drop_site(self, tenant_id: str, site_key: str) -> bool:
+        """By primary key, if it is this tenant's."""
+        return await self._write("DELETE FROM sites WHERE site_key = ? AND tenant_id = ?", site_key, tenant_id) == 1
+
     async def add_signing_key(self, key: SigningKey) -> bool:
         """The generation is the primary key."""
         statement = f"INSERT OR IGNORE INTO signing_keys ({_SIGNING}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608

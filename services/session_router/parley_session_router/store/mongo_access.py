@@ -72,6 +72,12 @@ class MongoAccess:
         """All of them, in the order of their keys."""
         return [_site(document) for document in await self._find(self._sites, {}, sort=[("_id", 1)])]
 
+    async def drop_site(self, tenant_id: str, site_key: str) -> bool:
+        """By id, if it is this tenant's."""
+        with reachable():
+            dropped = await self._sites.delete_one({"_id": site_key, "tenant_id": tenant_id})
+        return bool(dropped.deleted_count)
+
     async def add_signing_key(self, key: SigningKey) -> bool:
         """The generation is `_id`."""
         return await self._insert(self._signing, key.generation, asdict(key))
