@@ -5,12 +5,13 @@ python benchmarks/store_commit.py [--url sqlite:////tmp/x.db | mongodb://…] [-
 
 import argparse
 import asyncio
-import dataclasses
 import itertools
 import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from msgspec import structs
 
 from parley_session_router.store import (
     OutboxEntry,
@@ -46,7 +47,7 @@ def a_record(writer: int, number: int) -> SessionRecord:
 def next_commit(record: SessionRecord, keep_ids: int) -> SessionCommit:
     seq = record.head_seq + 1
     key = f"web\x1f{record.session}\x1f{seq}"
-    changed = dataclasses.replace(
+    changed = structs.replace(
         record,
         version=record.version + 1,
         head_seq=seq,

@@ -1,7 +1,7 @@
 import asyncio
-import dataclasses
 
 import pytest
+from msgspec import structs
 
 from parley.core import SettingsError
 from parley_session_router.store import SessionKey, SessionStore, open_store
@@ -28,7 +28,7 @@ async def test_a_commit_is_read_back_as_it_was(store: SessionStore) -> None:
         recent_ids=((web_key("ses_1", "1"), "msg_1", 1),),
         state=bytes(range(256)),
     )
-    commit = dataclasses.replace(opening(), record=record)
+    commit = structs.replace(opening(), record=record)
     assert await store.commit([commit]) == [True]
     assert await store.load([KEY, SessionKey(TENANT, "nobody"), SessionKey("other", "ses_1")]) == {KEY: record}
 
@@ -56,8 +56,8 @@ async def test_a_stale_commit_is_refused_and_leaves_nothing(store: SessionStore)
 async def test_a_stale_commit_without_entries_is_refused_too(store: SessionStore) -> None:
     first = opening()
     winner = after(first.record, status="assigned")
-    late = dataclasses.replace(after(first.record, status="closed"), entries=())
-    early = dataclasses.replace(after(winner.record, version=9), entries=())
+    late = structs.replace(after(first.record, status="closed"), entries=())
+    early = structs.replace(after(winner.record, version=9), entries=())
     for commit in (first, winner):
         await store.commit([commit])
     assert await store.commit([late]) == [False]
@@ -173,7 +173,7 @@ async def test_the_number_of_shards_is_fixed_by_the_first_start(url: str, store:
 
 async def test_large_states_and_many_entries_are_kept(store: SessionStore) -> None:
     entries = tuple(a_message(seq, text="很长的一段话" * 200) for seq in range(1, 201))
-    big = dataclasses.replace(opening(), record=a_record(head_seq=200, state=b"\x00\xff" * 200_000), entries=entries)
+    big = structs.replace(opening(), record=a_record(head_seq=200, state=b"\x00\xff" * 200_000), entries=entries)
     assert await store.commit([big]) == [True]
     assert (await store.load([KEY]))[KEY] == big.record
     page = await store.history(KEY, limit=300)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from parley.database.mongo import open_mongo
 from parley_session_router.store import SentMark, SessionKey, SessionStore, StoredMessage, dedup_key, open_store
@@ -224,7 +224,7 @@ async def test_a_claim_whose_owner_died_before_its_write_is_free_after_the_lease
     async with a_router_that_never_copies(database_url) as dead, open_store(database_url) as successor:
         first, second = opening("ses_1"), opening("ses_2")
         await successor.commit([first, second])
-        stale = after(dataclasses.replace(first.record, version=7), key=MAIL)
+        stale = after(structs.replace(first.record, version=7), key=MAIL)
         await dead.load([first.record.at])
         assert await dead.commit([stale]) == [False], "the claim is made, the write matches nothing"
         early, late = (after(second.record, key=MAIL, changed_at=100 + LEASE_SECONDS + more) for more in (-1, 0))

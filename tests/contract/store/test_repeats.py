@@ -1,5 +1,6 @@
 import asyncio
-import dataclasses
+
+from msgspec import structs
 
 from parley_session_router.store import (
     RECENT_IDS,
@@ -67,7 +68,7 @@ async def test_a_repeat_further_back_than_the_session_remembers_is_refused_befor
     record = original.record
     for number in range(1, RECENT_IDS + 2):
         commit = after(record, key=web_key("ses_1", f"c{number}"))
-        record = dataclasses.replace(commit.record, recent_ids=commit.record.recent_ids[-RECENT_IDS:])
+        record = structs.replace(commit.record, recent_ids=commit.record.recent_ids[-RECENT_IDS:])
         repeat = after(record, key=web_key("ses_1", "c0"))
         assert await store.commit([SessionCommit(record, commit.entries)]) == [True]
     for _ in range(2):
