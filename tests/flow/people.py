@@ -23,9 +23,10 @@ from tests.flow.house import Client, House, a_client
 ZH, EN, UNKNOWN = "退款多久到账？", "How long does a refund take?", "火星上有多少只企鹅？"
 
 
-def token(house: House, **body: Any) -> dict[str, str]:
+def token(house: House, *, headers: dict[str, str] | None = None, **body: Any) -> dict[str, str]:
     """A visitor token, as a page asks for it."""
-    status, answer, _ = house.call("POST", "/v1/visitor-tokens", {"site_key": "demo", **body})
+    asked = {"site_key": "demo", **body}
+    status, answer, _ = house.call("POST", "/v1/visitor-tokens", asked, headers=headers or {})
     assert status == 201, answer
     return cast(dict[str, str], answer["data"])
 

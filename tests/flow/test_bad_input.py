@@ -1,10 +1,12 @@
 """Whatever comes through the visitors' door is answered or closed with the right code; nobody else notices."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket as sockets
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,7 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from parley.contracts.v1 import AccessStub, CreateSiteRequest
 from parley.core import new_id
+from parley.service.grpc import connect as connect_grpc
 from tests.flow.house import Client, House, a_house
 from tests.flow.people import ZH, a_visitor, answered, ids, nothing_more, position, raw, seqs, token
 
@@ -245,6 +249,72 @@ async def test_frames_that_break_the_protocol_are_closed_with_its_codes(
     writer.close()
     assert came[:1] == b"\x88", came[:40]
     assert int.from_bytes(came[2:4], "big") in ({code, 1007} if code == 1007 else {code, 1009})
+
+
+@pytest.mark.parametrize(("size", "answer"), [(4_096, b"HTTP/1.1 101"), (32_768, b"HTTP/1.1 400")])
+async def test_a_header_of_4_kilobytes_is_fine_and_one_of_32_is_refused(desk: House, size: int, answer: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+    writer.write(UPGRADE[:-2] + b"X-Long: " + b"x" * size + b"\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(answer)
+    writer.close()
+    await still_served(desk)
+
+
+@pytest.mark.slow
+async def test_a_head_that_drips_in_is_cut_off_and_abuse_leaves_memory_flat(desk: House) -> None:
+    async def drip() -> float:
+        reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while not reader.at_eof():
+                writer.write(b"G")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await reader.read()
+        writer.close()
+        return time.monotonic() - began
+
+    async def abuse() -> None:
+        async with raw(desk, JSON) as socket:
+            await socket.send("\x00" * 100_000)
+            await closed(socket)
+
+    await asyncio.gather(*(abuse() for _ in range(20)))
+    before = resident_bytes(desk)
+    dripping = [asyncio.create_task(drip()) for _ in range(50)]
+    for _ in range(5):
+        await asyncio.gather(*(abuse() for _ in range(20)))
+    await still_served(desk)
+    took = await asyncio.gather(*dripping)
+    assert max(took) < 15
+    assert resident_bytes(desk) - before < 16 * 1024 * 1024
+
+
+def resident_bytes(desk: House) -> int:
+    """Of the process that serves."""
+    (process,) = desk.processes.values()
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_pages_of_another_origin_than_the_site_names_are_refused(desk: House) -> None:
+    async with connect_grpc(f"unix:{desk.home}/run/session-router.sock") as channel:
+        request = CreateSiteRequest(tenant_id="teashop", site_key="site_teashop", origins=["https://tea.example"])
+        await AccessStub(channel).CreateSite(request, timeout=5)
+    mine = token(desk, site_key="site_teashop", headers={"origin": "https://tea.example"})["token"]
+    for origin, hello, code in (
+        ("https://evil.example", {"site_key": "site_teashop"}, 4003),
+        ("https://evil.example", {"token": mine}, 4003),
+        ("https://tea.example", {"site_key": "site_teashop"}, 0),
+    ):
+        async with raw(desk, JSON, origin=Origin(origin)) as socket:
+            await socket.send(json.dumps({"hello": hello}))
+            if not code:
+                assert "welcome" in json.loads(await socket.recv())
+                continue
+            found, frames = await closed(socket)
+            assert (found, frames[0]["error"]["code"]) == (code, "forbidden")
 
 
 async def test_a_half_open_upgrade_and_a_cut_in_mid_frame_hurt_nobody(desk: House) -> None:

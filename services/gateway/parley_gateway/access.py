@@ -24,6 +24,7 @@ KEY_GRACE_SECONDS = 300.0  # a key that was good goes on while nobody can be ask
 KEYS_KEPT = 10_000
 VERIFICATION_SECONDS = 300.0
 ORIGIN_SECONDS = 30.0
+LEEWAY_SECONDS = 30.0  # that our clock and the router's may differ by
 CALL_SECONDS = 5.0
 GRACE_CALL_SECONDS = 0.5  # for asking again about a key that is known
 ALGORITHMS = ["EdDSA"]
@@ -36,7 +37,7 @@ class VisitorToken:
 
     tenant: str
     session: str
-    expires_at: float  # unix seconds
+    expires_at: float  # unix seconds by our clock, the leeway included
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Access:
             raise Unauthorised("the token has expired; ask POST /v1/visitor-tokens with it as `returning`") from None
         except (jwt.PyJWTError, ValueError) as error:
             raise Unauthorised(f"the token is not valid ({type(error).__name__}); ask for a new one") from None
-        return VisitorToken(str(claims["tenant"]), str(claims["sub"]), float(claims["exp"]))
+        return VisitorToken(str(claims["tenant"]), str(claims["sub"]), float(claims["exp"]) + LEEWAY_SECONDS)
 
     async def issue(self, site_key: str, returning: str, origin: str) -> IssueVisitorTokenResponse:
         """A token for a visitor of a site. Raises Unauthorised, Forbidden, Invalid, Unavailable."""
@@ -130,7 +131,9 @@ class Access:
     async def origin_allowed(self, origin: str, tenant: str = "") -> bool:
         """Whether a page elsewhere may talk to us: a site key of `tenant` (of anybody by default) names its origin.
 
-        A site key without origins may be used anywhere. Raises Unavailable.
+        A site key without origins may be used anywhere, as `SiteOrigins` in access.proto has it: empty = any. It opens
+        its own tenant only, but since the tenant is not known before hello, the upgrade then stands open to all pages.
+        Raises Unavailable.
         """
         if self._clock.monotonic() > self._sites_until:
             answer = await answer_of(self._stub.SiteOrigins(SiteOriginsRequest(), timeout=CALL_SECONDS))
@@ -160,6 +163,7 @@ def _claims(token: str, key: str) -> Mapping[str, Any]:
         algorithms=ALGORITHMS,
         audience=AUDIENCE,
         issuer=ISSUER,
+        leeway=LEEWAY_SECONDS,
         # `iat` is the router's clock, which may be a moment ahead of ours.
         options={"require": ["exp", "iss", "aud", "sub", "tenant"], "verify_iat": False},
     )

@@ -1,5 +1,7 @@
 """Pictures on their way between clients and the media service."""
 
+from collections.abc import Sequence
+
 from parley.contracts.v1 import FetchMediaRequest, FetchMediaResponse, MediaAsyncStub, MediaRef, StoreMediaRequest
 from parley_gateway.asking import answer_of
 
@@ -21,9 +23,9 @@ class MediaDesk:
         answer = await answer_of(self._stub.StoreMedia(request, timeout=STORE_SECONDS))
         return with_url(answer.media, tenant)
 
-    async def fetch(self, tenant: str, media_id: str) -> FetchMediaResponse:
-        """The bytes of a picture. Raises NotFound, Unavailable."""
-        request = FetchMediaRequest(tenant_id=tenant, media_id=media_id)
+    async def fetch(self, tenant: str, media_id: str, accept: Sequence[str] = ()) -> FetchMediaResponse:
+        """The bytes of a picture, in the first of its encodings that `accept` names. Raises NotFound, Unavailable."""
+        request = FetchMediaRequest(tenant_id=tenant, media_id=media_id, accept=accept)
         return await answer_of(self._stub.FetchMedia(request, timeout=FETCH_SECONDS))
 
     async def reference(self, tenant: str, session: str, media_id: str) -> MediaRef:

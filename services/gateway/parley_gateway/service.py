@@ -31,7 +31,7 @@ from parley_gateway.inbox import Inbox
 from parley_gateway.limits import RateLimit
 from parley_gateway.media import MediaDesk
 from parley_gateway.realtime.connection import attach
-from parley_gateway.realtime.server import Protocol
+from parley_gateway.realtime.server import Http, Protocol
 from parley_gateway.realtime.streams import Streams
 from parley_gateway.realtime.websocket import WebSockets
 from parley_gateway.settings import GatewaySettings
@@ -108,7 +108,7 @@ async def read_replies(ctx: Context[Deps]) -> None:
 
     async with ctx.bus.subscribe(gateway_replica(ctx.replica), take, prefetch=256) as subscription:
         ctx.deps.reading.set()
-        watching = asyncio.create_task(_watch(ctx, subscription))
+        watching = asyncio.create_task(watch(ctx, subscription))
         emptied = asyncio.create_task(ctx.deps.emptied.wait())  # the last visitor's replies are still told
         either: set[asyncio.Future[Any]] = {emptied, subscription.lost}
         try:
@@ -120,11 +120,11 @@ async def read_replies(ctx: Context[Deps]) -> None:
             emptied.cancel()
 
 
-async def _watch(ctx: Context[Deps], subscription: Subscription) -> None:
+async def watch(ctx: Context[Deps], subscription: Subscription, every: float = WATCH_SECONDS) -> None:
     """Tell the router again what is shown here, whenever our queue was gone: it has forgotten us then."""
     gone = False
     while True:
-        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.sleep(every)
         if not subscription.consuming:
             gone = True
         elif gone:
@@ -146,6 +146,7 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
     await deps.reading.wait()
     app = build_app(deps.desk, deps.sockets, STORE)
     options = {
+        "http": Http,
         "ws": Protocol,
         "ws_max_size": deps.settings.frame_bytes,
         "ws_per_message_deflate": False,

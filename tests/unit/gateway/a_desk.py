@@ -152,7 +152,8 @@ class Router:
         owner = self.media.get(request.media_id)
         if owner is None or (request.session_id and owner != request.session_id) or request.tenant_id != TENANT:
             raise refused(grpc.StatusCode.NOT_FOUND, "there is no such picture")
-        return FetchMediaResponse(media=MediaRef(media_id=request.media_id, mime_type="image/png"), content=b"png")
+        kind = "image/webp" if "image/webp" in request.accept else "image/png"
+        return FetchMediaResponse(media=MediaRef(media_id=request.media_id, mime_type=kind), content=b"png")
 
     async def StoreMedia(self, request: Any, timeout: float) -> StoreMediaResponse:  # noqa: N802
         self._asked("StoreMedia")

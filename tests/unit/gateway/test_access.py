@@ -7,9 +7,9 @@ import pytest
 
 from parley.contracts.v1 import ApiKey
 from parley.core import Conflict, Invalid, NotFound, Unavailable
-from parley_gateway.access import KEY_GRACE_SECONDS, KEY_SECONDS, ORIGIN_SECONDS, bearer
+from parley_gateway.access import KEY_GRACE_SECONDS, KEY_SECONDS, LEEWAY_SECONDS, ORIGIN_SECONDS, bearer
 from parley_gateway.asking import Forbidden, Unauthorised, answer_of
-from tests.unit.gateway.a_desk import API_KEY, DOWN, TENANT, a_desk, refused
+from tests.unit.gateway.a_desk import API_KEY, DOWN, SESSION, TENANT, a_desk, a_token, refused
 
 GOOD = f"Bearer {API_KEY}"
 
@@ -82,6 +82,14 @@ async def test_a_known_key_goes_on_for_a_while_when_nobody_can_be_asked(tmp_path
         await at.clock.advance(1)
         with pytest.raises(Unavailable):
             await at.desk.access.api_key(GOOD, "ingest")
+
+
+async def test_clocks_may_differ_a_little_when_a_token_expires(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as at:
+        just_over = await at.desk.access.visitor(a_token(seconds=5 - LEEWAY_SECONDS))
+        assert (just_over.session, just_over.expires_at > at.clock.now()) == (SESSION, True)
+        with pytest.raises(Unauthorised, match="expired"):
+            await at.desk.access.visitor(a_token(seconds=-LEEWAY_SECONDS - 1))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from parley.contracts.v1 import (
     VisitorTyping,
 )
 from parley.core import Invalid, Unavailable
-from parley_gateway.access import Access
+from parley_gateway.access import LEEWAY_SECONDS, Access
 from parley_gateway.asking import Forbidden, RateLimited, Unauthorised
 from parley_gateway.door import Knock
 from parley_gateway.realtime import closing
@@ -51,7 +51,7 @@ async def test_a_site_key_begins_a_session_and_the_welcome_holds_its_token(tmp_p
         "a.b.c",
         "令牌",
         "x" * 100_000,
-        a_token(seconds=-5),
+        a_token(seconds=-LEEWAY_SECONDS - 5),
         a_token(aud="agent"),
         a_token(iss="somebody"),
         a_token(tenant=""),
@@ -240,7 +240,7 @@ async def test_verification_keys_are_asked_once_and_again_only_for_an_unknown_on
         access: Access = at.desk.access
         token: Any = await access.visitor(a_token())
         assert (token.tenant, token.session) == KEY
-        assert token.expires_at == pytest.approx(time.time() + 3600, abs=5)
+        assert token.expires_at == pytest.approx(time.time() + 3600 + LEEWAY_SECONDS, abs=5)
         for _ in range(5):
             await access.visitor(a_token())
         assert at.router.asked == ["VerificationKeys"]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
@@ -36,6 +37,7 @@ from tests.unit.gateway.a_desk import (
     a_desk,
     a_token,
     an_event,
+    refused,
 )
 
 KEY = {"authorization": f"Bearer {API_KEY}"}
@@ -524,6 +526,35 @@ async def test_what_is_no_picture_is_415_and_what_is_too_large_413(tmp_path: Pat
         for content, expected in ((b"<svg/>", 415), (b"png" * 34_000, 413), (b"png" * 50_000, 413)):
             files = {"file": ("a.png", content, "image/png")}
             assert (await door.ask("POST", "/v1/media", files=files, headers=VISITOR))[0] == expected
+
+
+async def test_an_empty_upload_is_400_whoever_finds_it_empty(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as door:
+        empty = {"file": ("空.png", b"", "image/png")}
+        status, body = await door.ask("POST", "/v1/media", files=empty, headers=VISITOR)
+        assert (status, body["message"].partition(":")[0]) == (400, "no_file")
+        assert "StoreMedia" not in door.at.router.asked
+        door.at.router.down = refused(grpc.StatusCode.INVALID_ARGUMENT, "no_file: the file is empty")
+        status, body = await door.ask("POST", "/v1/media", files={"file": ("a.png", b"x")}, headers=VISITOR)
+        assert (status, body["message"].partition(":")[0]) == (400, "no_file")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("image/avif,image/webp,image/apng,*/*;q=0.8", "image/webp"),
+        ("image/png, IMAGE/WebP;q=0.1", "image/webp"),
+        ("image/webp;q=0, image/*", "image/png"),
+        ("*/*", "image/png"),
+        ("", "image/png"),
+        (",".join(["x/y"] * 500), "image/png"),
+    ],
+)
+async def test_a_picture_comes_as_its_viewer_can_show_it(tmp_path: Path, accept: str, kind: str) -> None:
+    async with a_door(tmp_path) as door:
+        door.at.router.media["med_1"] = SESSION
+        answer = await door.http.get(f"/v1/media/{TENANT}/med_1", headers={"accept": accept})
+        assert (answer.headers["content-type"], answer.headers["vary"]) == (kind, "Accept")
 
 
 async def test_an_upload_is_not_looked_at_before_it_is_known_who_sends_it(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from parley_gateway.rest.guard import any_caller
 from parley_gateway.rest.models import MediaOut
 
 FIELD = "file"
+NO_FILE = "no_file"  # the word by which the media service, too, calls an upload without content
+ACCEPTED_TYPES = 32  # that a caller may name
 FORM = {
     "type": "object",
     "required": [FIELD],
@@ -23,6 +25,7 @@ PICTURE_HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
     "x-content-type-options": "nosniff",
     "content-disposition": "inline",
+    "vary": "Accept",  # who can show WebP gets it, everybody else what every client can show
 }
 PICTURE = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
 
@@ -45,27 +48,40 @@ def router(desk: Desk) -> APIRouter:
         async with request.form(max_files=1, max_fields=8, max_part_size=8192) as form:
             file = form.get(FIELD)
             if not isinstance(file, UploadFile) or not file.filename:
-                raise Invalid(f"send the picture as the form field `{FIELD}` of a multipart/form-data request")
+                raise Invalid(
+                    f"{NO_FILE}: send the picture as the form field `{FIELD}` of a multipart/form-data request"
+                )
             content = await file.read(desk.settings.upload_bytes + 1)
             name, declared = file.filename, file.content_type or ""
         if not content:
-            raise Invalid("the file is empty; send a picture")
+            raise Invalid(f"{NO_FILE}: the file is empty; send a picture")
         if len(content) > desk.settings.upload_bytes:
             raise TooLarge(f"the file is larger than {desk.settings.upload_bytes} bytes")
         try:
             stored = desk.media.store(caller.tenant, caller.session, name=name, declared_type=declared, content=content)
             return answer(media_value(await stored), status=201)
         except Invalid as error:
-            return refusal(415, str(error))
+            return refusal(400 if str(error).startswith(NO_FILE) else 415, str(error))
 
     @routes.get(
         "/v1/media/{tenant}/{media_id}",
         response_class=Response,
         responses={200: {"description": "The picture", "content": PICTURE}},
     )
-    async def picture(tenant: str, media_id: str) -> Response:
-        """The picture. Whoever knows its id may see it; ids cannot be guessed."""
-        found = await desk.media.fetch(tenant, media_id)
+    async def picture(tenant: str, media_id: str, request: Request) -> Response:
+        """The picture, in an encoding that `Accept` names. Whoever knows its id may see it; ids cannot be guessed."""
+        found = await desk.media.fetch(tenant, media_id, accepted_types(",".join(request.headers.getlist("accept"))))
         return Response(found.content, media_type=found.media.mime_type, headers=PICTURE_HEADERS)
 
     return routes
+
+
+def accepted_types(header: str) -> list[str]:
+    """The types that an Accept header names, without wildcards and what it refuses by `q=0`."""
+    named = []
+    for part in header.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        refused = any(p.startswith("q=") and not p[2:].strip("0.") for p in parameters)
+        if "/" in kind and "*" not in kind and len(kind) <= 100 and not refused:
+            named.append(kind)
+    return named[:ACCEPTED_TYPES]
