@@ -20,7 +20,7 @@ from parley.service.grpc import connect
 from parley_ai_engine.grpc import Suggestions
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import KnowledgeService
-from parley_ai_engine.providers.openai_compatible import open_model
+from parley_ai_engine.providers import open_model
 from parley_ai_engine.settings import EngineSettings, ModelSettings
 from parley_ai_engine.turns import Turns
 
@@ -38,7 +38,8 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     """A channel to knowledge, and the model when there is one."""
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(connect(ctx.settings.grpc_target("knowledge")))
-        model = await stack.enter_async_context(open_model(ModelSettings.load()))
+        settings = ModelSettings.load()
+        model = await stack.enter_async_context(open_model(settings)) if settings.url else None
         answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), model, EngineSettings.load())
         yield Deps(answerer, Turns(ctx, answerer))
 

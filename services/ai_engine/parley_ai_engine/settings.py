@@ -20,14 +20,19 @@ class EngineSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """Read from `PARLEY_LLM_…`: a model behind any server that speaks OpenAI's chat completions."""
+    """Read from `PARLEY_LLM_…`: one model at one vendor."""
 
     prefix = "PARLEY_LLM_"
 
     url: str = Field("", pattern=r"^(|https?://.+)$", description="the base URL, such as http://localhost:11434/v1")
     model: str = Field("", description="the model's name at that server")
     key: str = Field("", description="the API key; empty where the server needs none")
+    key_file: str = Field("", description="a file that holds the key and may change at any time")
+    vendor: str = Field("", description="openai, anthropic, dashscope and the like, or package.module:function")
     first_token_seconds: float = Field(10, gt=0, le=120, description="seconds until the first token")
     idle_seconds: float = Field(8, gt=0, le=120, description="seconds between two tokens")
+    connect_seconds: float = Field(3, gt=0, le=60, description="seconds to connect, TLS included")
+    keepalive_seconds: float = Field(30, ge=0, le=3600, description="seconds that an idle connection is kept")
+    connections: int = Field(50, ge=1, le=1000, description="connections to the server at once")
     max_tokens: int = Field(500, ge=16, le=8192, description="tokens in one answer")
     temperature: float = Field(0.2, ge=0, le=2, description="a number from 0 to 2")

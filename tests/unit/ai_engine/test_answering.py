@@ -1,6 +1,6 @@
 """What the engine says: a quote when it is sure, an honest handoff when it is not, whatever fails on the way."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator
 
 import grpc
 import grpc.aio
@@ -13,7 +13,7 @@ from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Turn
-from parley_ai_engine.providers.port import ModelFailed, ModelReply
+from parley_ai_engine.providers.port import Ask, ModelFailed, ModelReply
 from parley_ai_engine.settings import EngineSettings
 
 RETURNS = Source(document_id="returns", title="退货", version=3, passage="七天内可以无理由退货。运费由我们承担。")
@@ -44,10 +44,10 @@ class ScriptedModel:
     def __init__(self, *pieces: str, fails: str = "") -> None:
         self._pieces = pieces
         self._fails = fails
-        self.prompts: list[Sequence[tuple[str, str]]] = []
+        self.prompts: list[Ask] = []
 
-    async def chat(self, messages: Sequence[tuple[str, str]]) -> AsyncIterator[str | ModelReply]:
-        self.prompts.append(messages)
+    async def chat(self, ask: Ask) -> AsyncGenerator[str | ModelReply, None]:
+        self.prompts.append(ask)
         for piece in self._pieces:
             yield piece
         if self._fails:
@@ -133,7 +133,7 @@ async def test_a_model_answers_from_the_passages_and_says_so() -> None:
     screen, model = Screen(), ScriptedModel("七天", "内都可以退。")
     reply = await the_answerer(model=model).answer(a_question("多久可以退货？"), screen.begin)
     assert (reply.text, reply.origin) == ("七天内都可以退。", "llm")
-    assert "七天内可以无理由退货" in model.prompts[0][0][1]
+    assert "七天内可以无理由退货" in model.prompts[0].messages[0].text
     assert reply.message(a_question("x"), "e1", "t").ai_generated
 
 

@@ -29,7 +29,7 @@ def steps(frames: Iterator[Frame], script: Script, error: Frame) -> Iterator[Wri
         if frame.kind == "text":
             shown += 1
         due = shown > script.after or frame.kind in {"finish", "usage"}  # an answer may be shorter than `after`
-        if due and (struck := _strike(script.fault, error)):
+        if due and (struck := _strike(script.fault, frame, error)):
             yield from struck
             return
         yield from _written(frame, script)
@@ -38,12 +38,12 @@ def steps(frames: Iterator[Frame], script: Script, error: Frame) -> Iterator[Wri
     yield Stop("end")
 
 
-def _strike(fault: str, error: Frame) -> tuple[Write | Stop, ...]:
+def _strike(fault: str, frame: Frame, error: Frame) -> tuple[Write | Stop, ...]:
     return {
         "stall": (Stop("stall"),),
         "cut": (Stop("end"),),
         "broken": (Stop("broken"),),
-        "malformed": (Write(b'data: {"choices": [{"delta"\n\n'), Stop("end")),
+        "malformed": (Write(frame.text[: len(frame.text) * 2 // 3].encode() + b"\n\n"), Stop("end")),
         "error": (Write(error.text.encode()), Stop("end")),
     }.get(fault, ())
 

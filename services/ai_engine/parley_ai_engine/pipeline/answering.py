@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 import grpc.aio
@@ -16,7 +16,7 @@ from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
 from parley_ai_engine.pipeline.prompt import SENTINEL, prompt_for
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Reply, Turn
-from parley_ai_engine.providers.port import Model, ModelFailed, ModelReply
+from parley_ai_engine.providers.port import Ask, Model, ModelFailed, ModelReply
 from parley_ai_engine.settings import EngineSettings
 
 Begin = Callable[[str], ChunkWriter]  # origin -> where its text is written as it comes
@@ -100,19 +100,20 @@ class Answerer:
         return Reply(text, "llm", evidence.passages[:3], end.finish_reason, evidence.answerable, why=why)
 
 
-async def _stream(model: Model, prompt: list[tuple[str, str]], begin: Begin) -> tuple[str, ModelReply]:
+async def _stream(model: Model, ask: Ask, begin: Begin) -> tuple[str, ModelReply]:
     """Write the answer as it comes; its first characters are held back until they cannot be the sentinel."""
     held, writer, end = "", None, None
-    async for piece in model.chat(prompt):
-        if isinstance(piece, ModelReply):
-            end = piece
-        elif writer is not None:
-            writer.write(piece)
-        else:
-            held += piece
-            if not SENTINEL.startswith(held.strip()[: len(SENTINEL)]):
-                writer = begin("llm")
-                writer.write(held)
+    async with aclosing(model.chat(ask)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, ModelReply):
+                end = piece
+            elif writer is not None:
+                writer.write(piece)
+            else:
+                held += piece
+                if not SENTINEL.startswith(held.strip()[: len(SENTINEL)]):
+                    writer = begin("llm")
+                    writer.write(held)
     if writer is not None:
         writer.finish()
     assert end is not None, "a model ends with a ModelReply or raises"

@@ -2,6 +2,7 @@
 
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.turn import Turn
+from parley_ai_engine.providers.port import Ask, Said
 
 SENTINEL = "NOT_SURE"  # what the model says instead of guessing; never shown
 ROUNDS = 6
@@ -9,8 +10,8 @@ PASSAGE_CHARS = 1500
 _LANGUAGE = {"zh": "Simplified Chinese", "en": "English"}
 
 
-def prompt_for(turn: Turn, evidence: Evidence, language: str) -> list[tuple[str, str]]:
-    """(role, text) pairs: the rules with the passages, the last rounds, the question.
+def prompt_for(turn: Turn, evidence: Evidence, language: str) -> Ask:
+    """The rules with the passages, the last rounds, the question.
 
     Passages are data from documents: the rules say so, since a document may hold text that looks like an order.
     """
@@ -25,4 +26,5 @@ def prompt_for(turn: Turn, evidence: Evidence, language: str) -> list[tuple[str,
         "without links. "
         f"If the passages do not answer the question, reply with exactly {SENTINEL} and nothing else.\n\n{passages}"
     )
-    return [("system", rules), *turn.recent[-ROUNDS:], ("user", turn.question)]
+    recent = (Said(role, text) for role, text in turn.recent[-ROUNDS:])
+    return Ask((Said("system", rules), *recent, Said("user", turn.question)))
