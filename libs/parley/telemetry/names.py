@@ -51,6 +51,9 @@ GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
 GEN_AI_FINISH: Final = "gen_ai.response.finish_reasons"
 GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+ATTEMPT: Final = "parley.attempt"  # which try of one route this is, from 1
+DEGRADE_LEVEL: Final = "parley.degrade_level"  # the rung of the ladder that answered: L0 the chosen model … L5 nobody
 ERROR_TYPE: Final = "error.type"
 
 # ---- metrics: (name, help, labels) -----------------------------------------------------------------
@@ -91,6 +94,10 @@ WAITING_SESSIONS: Final = ("parley_sessions_waiting", "Sessions that wait for a 
 STAGE_SECONDS: Final = ("parley_engine_stage_seconds", "Time of one stage of the engine", ("stage",))
 TURNS_RUNNING: Final = ("parley_engine_turns_running", "Turns that this engine works on", ())
 GEN_AI_TOKENS: Final = ("gen_ai_client_token_usage", "Tokens used, by model and kind", ("model", "kind"))
+MODEL_FAILURES: Final = ("parley_engine_model_failures_total", "Failed model calls, by kind", ("model", "kind"))
+MODEL_RETRIES: Final = ("parley_engine_model_retries_total", "Model calls that were tried again", ("model",))
+BREAKER_OPEN: Final = ("parley_engine_breaker_open", "1 while a model is left alone, else 0", ("model",))
+REPLIES: Final = ("parley_engine_replies_total", "Replies by origin and rung of the ladder", ("origin", "level"))
 GEN_AI_SECONDS: Final = ("gen_ai_client_operation_duration_seconds", "Time of a model call", ("model",))
 SEARCH_SECONDS: Final = ("parley_knowledge_search_seconds", "Time of one search", ())
 PASSAGES: Final = ("parley_knowledge_passages", "Passages in the index", ())
