@@ -15,7 +15,6 @@ from msgspec import structs
 
 from parley_session_router.store import (
     OutboxEntry,
-    RecentId,
     SentMark,
     SessionCommit,
     SessionRecord,
@@ -52,7 +51,7 @@ def next_commit(record: SessionRecord, keep_ids: int) -> SessionCommit:
         version=record.version + 1,
         head_seq=seq,
         pending=tuple(OutboxEntry(seq * 3 + n, "events", "message.stored", "MessageStored", EVENT) for n in range(3)),
-        recent_ids=(*record.recent_ids, RecentId(key, f"msg_{seq}", seq))[-keep_ids:],
+        recent_ids=bytes(16 * keep_ids),
         due_at=time.time() + 30,
         changed_at=time.time(),
     )

@@ -4,7 +4,6 @@ from msgspec import structs
 
 from parley_session_router.store import (
     OutboxEntry,
-    RecentId,
     SessionCommit,
     SessionRecord,
     StreamEntry,
@@ -50,8 +49,7 @@ def after(record: SessionRecord, *, key: str | None = None, outgoing: bool = Fal
     """The next commit: one more message."""
     seq = record.head_seq + 1
     entry = a_message(seq, key=key, outgoing=outgoing)
-    recent = (*record.recent_ids, RecentId(key, entry.message_id, seq)) if key else record.recent_ids
-    stepped = structs.replace(record, version=record.version + 1, head_seq=seq, recent_ids=recent)
+    stepped = structs.replace(record, version=record.version + 1, head_seq=seq)
     return SessionCommit(structs.replace(stepped, **changes), (entry,))
 
 

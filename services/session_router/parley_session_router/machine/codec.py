@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from parley_session_router.machine.state import SessionState
-from parley_session_router.store import RecentId
 
 
 class _Contract(Protocol):
@@ -32,9 +31,9 @@ _decoder = msgspec.msgpack.Decoder(SessionState, dec_hook=_unpack)
 
 def encode(state: SessionState) -> bytes:
     """Everything but the recent ids."""
-    return _encoder.encode(replace(state, recent_ids=()))
+    return _encoder.encode(replace(state, recent_ids=b""))
 
 
-def decode(data: bytes, recent_ids: tuple[RecentId, ...] = ()) -> SessionState:
+def decode(data: bytes, recent_ids: bytes = b"") -> SessionState:
     """The state as it was encoded; unknown fields are dropped, missing ones have their defaults."""
     return replace(_decoder.decode(data), recent_ids=recent_ids)

@@ -21,6 +21,7 @@ from parley.contracts.v1 import (
     SessionStatus,
     StreamEvent,
 )
+from parley_session_router.machine import recent
 from parley_session_router.machine.state import (
     ASSIGNED,
     CLOSED,
@@ -32,7 +33,6 @@ from parley_session_router.machine.state import (
     Reason,
     SessionState,
 )
-from parley_session_router.store import RECENT_IDS, RecentId
 
 STATUS = {
     OPEN: SessionStatus.SESSION_STATUS_OPEN,
@@ -78,12 +78,16 @@ class Decision:
     heads: list[str] = field(default_factory=list)  # gateways that want to know where the stream stands
     sends: list[tuple[Route, Event]] = field(default_factory=list)
     duplicates: int = 0
-    at: Timestamp = field(init=False)  # now, as protobuf has it
     outcome: tuple[str, str, float] | None = None  # of the turn that this step ended: outcome, origin, its seconds
     outcome_reason: str = ""  # why it was not simply answered
+    _at: Timestamp | None = None
 
-    def __post_init__(self) -> None:
-        self.at = stamp(self.now)
+    @property
+    def at(self) -> Timestamp:
+        """Now, as protobuf has it."""
+        if self._at is None:
+            self._at = stamp(self.now)
+        return self._at
 
     @property
     def trace_id(self) -> str:
@@ -132,7 +136,7 @@ class Decision:
         outgoing = kind != VISITOR and bool(message.text or message.media)
         seq = self._append(event, message.message_id, dedup_key, outgoing=outgoing)
         if dedup_key is not None:
-            self.change(recent_ids=(*self.state.recent_ids, RecentId(dedup_key, message.message_id, seq))[-RECENT_IDS:])
+            self.change(recent_ids=recent.add(self.state.recent_ids, message.message_id, seq))
         if self.hears(MessageStored):  # asked first, since it would be made for every message
             self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
         return seq

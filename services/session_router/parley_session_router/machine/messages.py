@@ -4,7 +4,7 @@ import hashlib
 
 from parley.contracts.v1 import Accepted, Message, MessageReceived, ReplyRefused, Sender, SendMessage, SessionOpened
 from parley.core import Reject
-from parley_session_router.machine import bursts, turning
+from parley_session_router.machine import bursts, recent, turning
 from parley_session_router.machine.decision import AGENT, ENGINE, VISITOR, Answered, Decision
 from parley_session_router.machine.state import (
     ASSIGNED,
@@ -15,7 +15,7 @@ from parley_session_router.machine.state import (
     UNANSWERED_KEPT,
     Rules,
 )
-from parley_session_router.store import RecentId, dedup_key
+from parley_session_router.store import dedup_key
 
 WEB = "web"
 CONFLICT = 409
@@ -28,13 +28,14 @@ def received(decision: Decision, event: MessageReceived, rules: Rules) -> None:
     """Somebody wrote."""
     _check(event.text, len(event.media), event.external_message_id)
     key = input_key(event)
-    known = _known(decision, key)
+    message_id = message_id_of(event.meta.tenant_id, key)
+    known = recent.seq_of(decision.state.recent_ids, message_id)
     if known is not None:
-        _accept(decision, event, known.message_id, known.seq, duplicate=True)
+        _accept(decision, event, message_id, known, duplicate=True)
     elif event.sender.kind == AGENT:
-        _from_agent(decision, event, key)
+        _from_agent(decision, event, key, message_id)
     else:
-        _from_visitor(decision, event, key, rules)
+        _from_visitor(decision, event, key, message_id, rules)
 
 
 def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
@@ -42,7 +43,8 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
     _check(event.text, 0, event.external_message_id)
     key = input_key(event)
     state = decision.state
-    if _known(decision, key) is not None or _refused_before(decision, event):
+    message_id = message_id_of(state.tenant, key)
+    if recent.seq_of(state.recent_ids, message_id) is not None or _refused_before(decision, event):
         decision.duplicates += 1
         return
     if state.status in (NEW, ASSIGNED):
@@ -51,7 +53,7 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
         decision.fact(ReplyRefused(meta=decision.meta(), session_id=state.session, reason=reason))
         return
     message = Message(
-        message_id=_message_id(key, state.tenant),
+        message_id=message_id,
         sender=Sender(kind=ENGINE, id=event.meta.producer, name="Parley"),
         text=event.text,
         origin=event.origin or "rule",
@@ -81,11 +83,11 @@ def input_key(event: MessageReceived | SendMessage) -> str:
     return dedup_key(event.channel, external)
 
 
-def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: Rules) -> None:
+def _from_visitor(decision: Decision, event: MessageReceived, key: str, message_id: str, rules: Rules) -> None:
     visitor = _visitor(event)
     _open_if_needed(decision, event, visitor)
     attach(decision, event.gateway_id if event.channel in ("", WEB) else "")
-    message = _stored(event, visitor, key, decision.trace_id)
+    message = _stored(event, visitor, message_id, decision.trace_id)
     _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
     bursts.supersede_or_wait(decision)
     turning.remember(decision, message)
@@ -94,14 +96,14 @@ def _from_visitor(decision: Decision, event: MessageReceived, key: str, rules: R
         turning.ask_if_needed(decision, rules)
 
 
-def _from_agent(decision: Decision, event: MessageReceived, key: str) -> None:
+def _from_agent(decision: Decision, event: MessageReceived, key: str, message_id: str) -> None:
     state = decision.state
     holds = state.status == ASSIGNED and state.agent is not None and state.agent.id == event.sender.id
     if not holds or _refused_before(decision, event):
         _refuse(decision, event)
         _accept(decision, event, "", 0)  # a refused message has no place in the stream: seq 0 says so
         return
-    message = _stored(event, event.sender, key, decision.trace_id)
+    message = _stored(event, event.sender, message_id, decision.trace_id)
     _accept(decision, event, message.message_id, decision.store_message(message, dedup_key=key))
     turning.remember(decision, message)
 
@@ -135,9 +137,9 @@ def _visitor(event: MessageReceived) -> Sender:
     return visitor
 
 
-def _stored(event: MessageReceived, sender: Sender, key: str, trace_id: str) -> Message:
+def _stored(event: MessageReceived, sender: Sender, message_id: str, trace_id: str) -> Message:
     return Message(
-        message_id=_message_id(key, event.meta.tenant_id),
+        message_id=message_id,
         sender=sender,
         text=event.text,
         media=event.media,
@@ -170,12 +172,8 @@ def _refused_before(decision: Decision, event: MessageReceived | SendMessage) ->
     return decision.command_result(f"refused {event.meta.event_id}") is not None
 
 
-def _known(decision: Decision, key: str) -> RecentId | None:
-    return next((known for known in decision.state.recent_ids if known.dedup_key == key), None)
-
-
-def _message_id(key: str, tenant: str) -> str:
-    """Derived from what makes the message unique, so that a repeated step names it the same."""
+def message_id_of(tenant: str, key: str) -> str:
+    """Derived from what makes the message unique: a repeat is known by it, a repeated step names it the same."""
     return f"msg_{hashlib.blake2b(f'{tenant}{key}'.encode(), digest_size=12).hexdigest()}"
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from parley.contracts.v1 import Message, Sender
-from parley_session_router.store import RecentId
 
 NEW, OPEN, WAITING, ASSIGNED, CLOSED = "new", "open", "waiting", "assigned", "closed"
 
@@ -90,7 +89,7 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     gateways: tuple[str, ...] = ()
     unanswered: tuple[Message, ...] = ()  # the visitor's messages that no reply has covered yet
     recent: tuple[bytes, ...] = ()  # the last messages, serialised: they only wait to go with a turn
-    recent_ids: tuple[RecentId, ...] = ()
+    recent_ids: bytes = b""  # see `recent`
     finished: tuple[str, ...] = ()  # the last turn ids that had their outcome
     commands: tuple[tuple[str, int], ...] = ()  # (request, result code) of the last ones, so that repeats are known
     last_text: str = ""

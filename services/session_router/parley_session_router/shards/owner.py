@@ -20,7 +20,7 @@ from parley_session_router.shards.deciding import Decider
 from parley_session_router.shards.inputs import Work, check_place
 from parley_session_router.shards.relay import Relay
 from parley_session_router.shards.sessions import Cache, Known
-from parley_session_router.store import RecentId, SentMark, SessionCommit, SessionKey, SessionRecord, SessionStore
+from parley_session_router.store import SentMark, SessionCommit, SessionKey, SessionRecord, SessionStore
 
 T = TypeVar("T")
 
@@ -226,8 +226,8 @@ class Owner:
         found = await self._patiently(lambda: self._store.find_duplicates(key, wanted)) if wanted else {}
         if found:
             known = (await self._patiently(lambda: self._cache.fetch([key])))[key]
-            for name, message in found.items():
-                known.remember(RecentId(name, message.message_id, message.seq))
+            for message in found.values():
+                known.remember(message.message_id, message.seq)
         return bool(found)
 
     async def _other_session(self, wanted: SessionRecord) -> str:

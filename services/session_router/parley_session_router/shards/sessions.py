@@ -9,13 +9,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from parley.bus import Event, Packed
-from parley_session_router.machine import NEW, Decision, SessionState
+from parley_session_router.machine import NEW, Decision, SessionState, recent
 from parley_session_router.machine.codec import decode, encode
 from parley_session_router.shards.outgoing import Parcel, Send, from_entry, sends_of, to_entries, without_superseded
 from parley_session_router.store import (
-    RECENT_IDS,
     OutboxEntry,
-    RecentId,
     SessionCommit,
     SessionKey,
     SessionRecord,
@@ -106,9 +104,9 @@ class Known:
             self.unsent.pop(version, None)
         return not self.unsent
 
-    def remember(self, recent: RecentId) -> None:
+    def remember(self, message_id: str, seq: int) -> None:
         """This message is stored already, further back than the state remembers."""
-        self.state = replace(self.state, recent_ids=(*self.state.recent_ids, recent)[-RECENT_IDS:])
+        self.state = replace(self.state, recent_ids=recent.add(self.state.recent_ids, message_id, seq))
 
 
 class Cache:

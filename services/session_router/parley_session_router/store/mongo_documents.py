@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from parley.database.mongo import Index
-from parley_session_router.store.packing import pack_pending, pack_recent, unpack_pending, unpack_recent
+from parley_session_router.store.packing import pack_pending, unpack_pending
 from parley_session_router.store.pages import order_at
 from parley_session_router.store.records import SessionKey, SessionRecord, StreamEntry
 
@@ -76,7 +76,7 @@ def session_fields(record: SessionRecord, tail: Iterable[StreamEntry]) -> Docume
         else joined("", session_id(record.at)),
         "order_at": order_at(record),
         "pending": pack_pending(record.pending),
-        "recent_ids": pack_recent(record.recent_ids),
+        "recent_ids": record.recent_ids,
         "unsent": bool(record.pending),
         "tail": entries,
         "uncopied": bool(entries),
@@ -89,7 +89,7 @@ def record_of(document: Document) -> SessionRecord:
     return SessionRecord(
         **{name: document[name] for name in _PLAIN},
         pending=unpack_pending(document["pending"]),
-        recent_ids=unpack_recent(document["recent_ids"]),
+        recent_ids=document["recent_ids"],
     )
 
 

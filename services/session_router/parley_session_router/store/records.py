@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from parley.core import SessionId
 
-RECENT_IDS = 64  # dedup keys that a session's own document remembers; older ones are found by `find_duplicates`
+RECENT_IDS = 64  # messages that a session's own record remembers; older ones are found by `find_duplicates`
 
 
 class SessionKey(NamedTuple):
@@ -17,14 +17,6 @@ class SessionKey(NamedTuple):
 
     tenant: str
     session: str
-
-
-class RecentId(NamedTuple):
-    """A message that was stored lately: where a repeat of it is sent back to."""
-
-    dedup_key: str
-    message_id: str
-    seq: int
 
 
 class OutboxEntry(Struct, frozen=True):
@@ -68,7 +60,7 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
     waiting_since: float | None = None
     due_at: float | None = None  # when the owner must look at it again
     pending: tuple[OutboxEntry, ...] = ()  # everything not known to be published, oldest first
-    recent_ids: tuple[RecentId, ...] = ()  # newest RECENT_IDS are enough
+    recent_ids: bytes = b""  # the machine's own too: which messages it stored last
 
     @property
     def at(self) -> SessionKey:

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from parley_session_router.store.packing import pack_pending, pack_recent, unpack_pending, unpack_recent
+from parley_session_router.store.packing import pack_pending, unpack_pending
 from parley_session_router.store.pages import order_at
 from parley_session_router.store.records import SessionRecord, StreamEntry
 
@@ -70,7 +70,7 @@ def row_of(record: SessionRecord) -> Row:
         1 if record.pending else 0,
         record.state,
         pack_pending(record.pending),
-        pack_recent(record.recent_ids),
+        record.recent_ids,
         record.tenant,
         record.session,
     )
@@ -81,7 +81,6 @@ def record_of(row: Row) -> SessionRecord:
     values = dict(zip(_COLUMNS, row, strict=True))
     del values["order_at"], values["unsent"]
     values["pending"] = unpack_pending(values["pending"])
-    values["recent_ids"] = unpack_recent(values["recent_ids"])
     return SessionRecord(**values)
 
 
