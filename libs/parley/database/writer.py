@@ -14,7 +14,8 @@ from parley.database.failures import explain
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
-Together = Callable[[sqlite3.Connection, list[Any]], list[Any]]  # one result for each item, in their order
+# Answers each item, in their order. It may raise for what it cannot write at once; then it is given one item at a time.
+Together = Callable[[sqlite3.Connection, list[Any]], list[Any]]
 
 LARGEST_GROUP = 512  # writes in one transaction
 

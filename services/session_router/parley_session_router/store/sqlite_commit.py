@@ -6,7 +6,7 @@ statement itself; when fewer rows change than were given, they are written one b
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 
 from parley_session_router.store.records import SessionCommit
 from parley_session_router.store.sqlite_rows import (
@@ -21,17 +21,30 @@ from parley_session_router.store.sqlite_rows import (
 AT_ONCE = 32  # rows in one statement
 
 
+class Refused(Exception):
+    """Not every decision of a group could be stored: which ones is learnt by storing each batch by itself."""
+
+
 def commit_batches(connection: sqlite3.Connection, batches: list[Sequence[SessionCommit]]) -> list[list[bool]]:
-    """Store what is not stale. A dedup key that is already known refuses its own session's decision only."""
-    commits = list(chain.from_iterable(batches))
+    """Store what is not stale. A dedup key that is already known refuses its own session's decision only.
+
+    Raises Refused when several batches cannot be stored as they are.
+    """
+    if len(batches) == 1:
+        return [_stored_in_part(connection, batches[0])]
+    if not _stored(connection, list(chain.from_iterable(batches))):
+        raise Refused
+    return [[True] * len(batch) for batch in batches]
+
+
+def _stored_in_part(connection: sqlite3.Connection, batch: Sequence[SessionCommit]) -> list[bool]:
     connection.execute("SAVEPOINT batch")
-    if not _stored(connection, commits):
+    stored = [True] * len(batch)
+    if not _stored(connection, batch):
         connection.execute("ROLLBACK TO batch")
-        answers = iter([_stored_alone(connection, commit) for commit in commits])
-    else:
-        answers = iter([True] * len(commits))
+        stored = [_stored_alone(connection, commit) for commit in batch]
     connection.execute("RELEASE batch")
-    return [list(islice(answers, len(batch))) for batch in batches]
+    return stored
 
 
 def _stored(connection: sqlite3.Connection, commits: Sequence[SessionCommit]) -> bool:
