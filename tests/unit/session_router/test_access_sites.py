@@ -1,9 +1,7 @@
 """Site keys: made, listed, changed and removed by their tenant, over gRPC and by the command line."""
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from click.testing import CliRunner
 
+from parley.cli import main
 from parley.contracts.v1 import (
     AccessStub,
     CreateSiteRequest,
@@ -51,15 +51,10 @@ async def a_router(folder: Path) -> AsyncIterator[tuple[Any, str]]:
             yield AccessStub(channel), target
 
 
-async def parley(target: str, *words: str) -> tuple[int, str, str]:
-    """Run the command line; its exit code and what it printed."""
-    environment: Mapping[str, str] = {**os.environ, "PARLEY_SESSION_ROUTER_URL": target}
-    pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, "-m", "parley.cli", *words)
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environment)
-    async with asyncio.timeout(30):
-        out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+async def parley(*words: str) -> tuple[int, str, str]:
+    """Run the command line beside the router; its exit code and what it printed."""
+    done = await asyncio.to_thread(CliRunner().invoke, main, words)
+    return done.exit_code, done.stdout, done.stderr
 
 
 async def test_a_site_lets_in_the_visitors_of_its_origins_until_it_is_removed(tmp_path: Path) -> None:
@@ -109,17 +104,20 @@ async def test_a_mistake_makes_no_site(tmp_path: Path, wrong: CreateSiteRequest)
         assert not (await stub.SiteOrigins(SiteOriginsRequest())).sites
 
 
-async def test_the_command_line_makes_lists_changes_and_removes_sites(tmp_path: Path) -> None:
+async def test_the_command_line_makes_lists_changes_and_removes_sites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with a_router(tmp_path) as (_, target):
-        code, out, err = await parley(target, "sites", "create", "--tenant", "shop", "--origin", "https://shop.example")
+        monkeypatch.setenv("PARLEY_SESSION_ROUTER_URL", target)
+        code, out, err = await parley("sites", "create", "--tenant", "shop", "--origin", "https://shop.example")
         key = out.strip()
         assert (code, key[:5]) == (0, "site_"), err
         assert "https://shop.example" in err
-        assert await parley(target, "sites", "list", "--tenant", "shop") == (0, f"{key:28} https://shop.example\n", "")
-        code, out, _ = await parley(target, "sites", "origins", key, "http://localhost:3000", "--tenant", "shop")
+        assert await parley("sites", "list", "--tenant", "shop") == (0, f"{key:28} https://shop.example\n", "")
+        code, out, _ = await parley("sites", "origins", key, "http://localhost:3000", "--tenant", "shop")
         assert (code, out) == (0, f"{key} lets in pages of http://localhost:3000\n")
-        code, _, err = await parley(target, "sites", "origins", "site_mistyped", "--tenant", "shop")
+        code, _, err = await parley("sites", "origins", "site_mistyped", "--tenant", "shop")
         assert (code, "has no site site_mistyped" in err) == (1, True)
-        assert (await parley(target, "sites", "remove", key, "--tenant", "shop"))[0] == 0
-        code, out, err = await parley(target, "sites", "list", "--tenant", "shop")
+        assert (await parley("sites", "remove", key, "--tenant", "shop"))[0] == 0
+        code, out, err = await parley("sites", "list", "--tenant", "shop")
         assert (code, out, "shop has no sites" in err) == (0, "", True)

@@ -127,16 +127,14 @@ class Decision:
         if self.hears(type(event)):
             self.sends.append((as_fact(event), event))
 
-    def store_message(self, message: Message, *, dedup_key: str | None = None) -> int:
-        """Give a message the next place in the stream; returns its seq."""
+    def store_message(self, event: StreamEvent, message: Message, *, dedup_key: str | None = None) -> int:
+        """Give a message, which is the body of `event`, the next place in the stream; returns its seq.
+
+        What a visitor or an agent says is `event.message`; what a program says, or ends a turn, `event.message_end`.
+        """
         message.created_at.CopyFrom(self.at)
-        kind = message.sender.kind
-        ends = kind == ENGINE or bool(message.turn_id)  # an outcome closes its turn's preview
-        event = StreamEvent(message_end=message) if ends else StreamEvent(message=message)
-        outgoing = kind != VISITOR and bool(message.text or message.media)
+        outgoing = message.sender.kind != VISITOR and bool(message.text or message.media)
         seq = self._append(event, message.message_id, dedup_key, outgoing=outgoing)
-        if dedup_key is not None:
-            self.change(recent_ids=recent.add(self.state.recent_ids, message.message_id, seq))
         if self.hears(MessageStored):  # asked first, since it would be made for every message
             self.fact(MessageStored(meta=self.meta(), session_id=self.state.session, seq=seq, message=message))
         return seq
@@ -155,7 +153,8 @@ class Decision:
         event.seq = seq
         event.at.CopyFrom(self.at)
         self.entries.append(Entry(event, message_id, dedup_key, outgoing))
-        self.change(head_seq=seq, changed_at=self.now)
+        known = self.state.recent_ids if dedup_key is None else recent.add(self.state.recent_ids, message_id, seq)
+        self.change(head_seq=seq, changed_at=self.now, recent_ids=known)
         return seq
 
 

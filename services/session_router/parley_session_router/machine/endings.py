@@ -2,7 +2,7 @@
 
 import re
 
-from parley.contracts.v1 import Message, Sender, SenderKind, TurnCompleted
+from parley.contracts.v1 import Message, Sender, SenderKind, StreamEvent, TurnCompleted
 from parley_session_router.machine.decision import ENGINE, Decision
 from parley_session_router.machine.state import RunningTurn, SessionState
 
@@ -13,23 +13,24 @@ NO_ANSWER = {
 }
 
 
-def reply_of(event: TurnCompleted, turn: RunningTurn, decision: Decision) -> Message:
+def reply_of(event: TurnCompleted, turn: RunningTurn, decision: Decision) -> StreamEvent:
     """The engine's message under the ids that the turn has promised."""
-    reply = Message()
+    entry = StreamEvent()
+    reply = entry.message_end
     reply.CopyFrom(event.reply)
     reply.message_id, reply.turn_id = turn.message_id, turn.turn_id
     reply.sender.kind = ENGINE
     reply.trace_id = reply.trace_id or decision.trace_id
     reply.channel = decision.state.channel
     reply.finish_reason = reply.finish_reason or "stop"
-    return reply
+    return entry
 
 
 def ending(
     decision: Decision, turn_id: str, message_id: str, *, finish: str, sender: SenderKind.ValueType, text: str = ""
-) -> Message:
+) -> StreamEvent:
     """Ends a turn that has no answer, and the preview of one, if there is any."""
-    return Message(
+    end = Message(
         message_id=message_id,
         sender=Sender(kind=sender, name="Parley"),
         text=text,
@@ -39,6 +40,7 @@ def ending(
         turn_id=turn_id,
         channel=decision.state.channel,
     )
+    return StreamEvent(message_end=end)
 
 
 def no_answer(state: SessionState) -> str:

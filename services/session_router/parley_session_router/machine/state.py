@@ -88,7 +88,7 @@ class SessionState(Struct, frozen=True, omit_defaults=True):
     turn: RunningTurn | None = None
     gateways: tuple[str, ...] = ()
     unanswered: tuple[Message, ...] = ()  # the visitor's messages that no reply has covered yet
-    recent: tuple[bytes, ...] = ()  # the last messages, serialised: they only wait to go with a turn
+    rounds: tuple[bytes, ...] = ()  # the last messages, each as bytes of the TurnRequested that will take it
     recent_ids: bytes = b""  # see `recent`
     finished: tuple[str, ...] = ()  # the last turn ids that had their outcome
     commands: tuple[tuple[str, int], ...] = ()  # (request, result code) of the last ones, so that repeats are known
