@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from parley.service.run import HEALTH
 from parley.telemetry import SpanStore
 from parley_gateway.desk import Desk
+from parley_gateway.realtime import http
+from parley_gateway.realtime.crowd import Crowd
 from parley_gateway.realtime.websocket import WebSockets
 from parley_gateway.rest import envelope, media, messages, outbox, sessions, traces, visitors
 from parley_gateway.rest.body_limit import App, BodyLimit, Receive, Scope, Send
@@ -17,12 +19,13 @@ from parley_gateway.web.page import page_routes
 REALTIME = "/v1/rt"
 
 
-def build_rest(desk: Desk, store: SpanStore) -> FastAPI:
+def build_rest(desk: Desk, crowd: Crowd, store: SpanStore) -> FastAPI:
     """The REST app with its page; `/v1/openapi.json` describes it."""
     app = FastAPI(openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
     envelope.install(app)
     for part in (visitors, messages, outbox, sessions, media):
         app.include_router(part.router(desk))
+    app.include_router(http.router(desk, crowd))
     app.include_router(traces.router(desk, store))
     app.router.routes.extend(HEALTH.routes())
     app.router.routes.extend(page_routes())
@@ -30,21 +33,21 @@ def build_rest(desk: Desk, store: SpanStore) -> FastAPI:
     return app
 
 
-def build_http(desk: Desk, store: SpanStore) -> App:
+def build_http(desk: Desk, crowd: Crowd, store: SpanStore) -> App:
     """REST behind its limits."""
-    limited = BodyLimit(cast(App, build_rest(desk, store)), upload_bytes=desk.settings.upload_bytes)
+    limited = BodyLimit(cast(App, build_rest(desk, crowd, store)), upload_bytes=desk.settings.upload_bytes)
     return Traced(limited, desk.ctx.tracing)
 
 
-def build_app(desk: Desk, sockets: WebSockets, store: SpanStore) -> App:
+def build_app(desk: Desk, crowd: Crowd, store: SpanStore) -> App:
     """Everything behind the one public port."""
-    http = build_http(desk, store)
+    rest, sockets = build_http(desk, crowd, store), WebSockets(desk, crowd)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await (sockets if scope["path"] == REALTIME else _no_socket)(scope, receive, send)
         else:
-            await http(scope, receive, send)
+            await rest(scope, receive, send)
 
     return app
 

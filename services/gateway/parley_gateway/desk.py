@@ -27,4 +27,6 @@ class Desk:
     media: MediaDesk
     rates: RateLimit  # messages, by who writes them
     newcomers: RateLimit  # new tokens, by address
+    arrivals: RateLimit  # connections, by address
+    tenants: RateLimit  # messages, by tenant
     log: Log

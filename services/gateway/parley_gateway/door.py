@@ -18,6 +18,7 @@ class Knock:
     address: str
     origin: str  # the page's, empty for programs
     host: str  # what the client calls us
+    secure: bool = False  # whether it came by https, to us or to our proxy
 
 
 def knock_of(scope: dict[str, Any], trusted_proxies: str) -> Knock:
@@ -25,11 +26,13 @@ def knock_of(scope: dict[str, Any], trusted_proxies: str) -> Knock:
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     client = scope.get("client")
     peer, host = str(client[0]) if client else "", header(headers, b"host")
+    secure = scope.get("scheme") in ("https", "wss")
     networks = networks_of(trusted_proxies)
     if _is_in(peer, networks):
         peer = _beyond(peer, _forwarded(headers), networks)
         host = header(headers, b"x-forwarded-host") or host
-    return Knock(peer, header(headers, b"origin"), host)
+        secure = header(headers, b"x-forwarded-proto").partition(",")[0].strip() == "https"
+    return Knock(peer, header(headers, b"origin"), host, secure)
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:

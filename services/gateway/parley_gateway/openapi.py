@@ -8,11 +8,12 @@ from typing import cast
 from parley.telemetry import SpanStore
 from parley_gateway.app import build_rest
 from parley_gateway.desk import Desk
+from parley_gateway.realtime.crowd import Crowd
 
 
 def document() -> str:
     """The description of the HTTP calls, which needs no running desk."""
-    app = build_rest(cast(Desk, None), SpanStore())
+    app = build_rest(cast(Desk, None), cast(Crowd, None), SpanStore())
     return json.dumps(app.openapi(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 

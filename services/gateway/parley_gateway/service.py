@@ -31,9 +31,9 @@ from parley_gateway.inbox import Inbox
 from parley_gateway.limits import RateLimit
 from parley_gateway.media import MediaDesk
 from parley_gateway.realtime.connection import attach
+from parley_gateway.realtime.crowd import Crowd
 from parley_gateway.realtime.server import Http, Protocol
 from parley_gateway.realtime.streams import Streams
-from parley_gateway.realtime.websocket import WebSockets
 from parley_gateway.settings import GatewaySettings
 
 BACKLOG = 4096
@@ -47,7 +47,7 @@ class Deps:
 
     settings: GatewaySettings
     desk: Desk
-    sockets: WebSockets
+    crowd: Crowd
     reading: asyncio.Event = field(default_factory=asyncio.Event)  # set when what is meant for us reaches us
     emptied: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last visitor has left
 
@@ -71,9 +71,11 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
             media=MediaDesk(MediaStub(media)),
             rates=RateLimit(settings.messages_per_second, settings.messages_burst),
             newcomers=RateLimit(settings.newcomers_per_second, settings.newcomers_burst),
+            arrivals=RateLimit(settings.arrivals_per_second, settings.arrivals_burst),
+            tenants=RateLimit(settings.tenant_messages_per_second, settings.tenant_messages_burst),
             log=Log("gateway"),
         )
-        yield Deps(settings, desk, WebSockets(desk))
+        yield Deps(settings, desk, Crowd(desk))
 
 
 service = Service("gateway", Deps, opens=open_deps)
@@ -144,7 +146,7 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
     """The public port, until the drain: then visitors are sent away, in small groups."""
     deps = ctx.deps
     await deps.reading.wait()
-    app = build_app(deps.desk, deps.sockets, STORE)
+    app = build_app(deps.desk, deps.crowd, STORE)
     options = {
         "http": Http,
         "ws": Protocol,
@@ -170,7 +172,7 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
         finally:
             pinging.cancel()
             draining.cancel()
-        await deps.sockets.drain(ctx.settings.drain_seconds * DRAIN_SPREAD if not ctx.settings.demo else 0)
+        await deps.crowd.drain(ctx.settings.drain_seconds * DRAIN_SPREAD if not ctx.settings.demo else 0)
         deps.emptied.set()
 
 
@@ -178,7 +180,7 @@ async def _ping(deps: Deps) -> None:
     while True:
         await asyncio.sleep(deps.settings.ping_seconds)
         attach_all(deps.desk)
-        deps.sockets.check_all()
+        deps.crowd.check_all()
         deps.desk.streams.forget_stale(deps.desk.ctx.clock.monotonic())
 
 

@@ -269,6 +269,8 @@ async def a_desk(tmp_path: Path, *, ratio: float = 0.0, **settings: Any) -> Asyn
             media=MediaDesk(stub),
             rates=RateLimit(chosen.messages_per_second, chosen.messages_burst),
             newcomers=RateLimit(chosen.newcomers_per_second, chosen.newcomers_burst),
+            arrivals=RateLimit(chosen.arrivals_per_second, chosen.arrivals_burst),
+            tenants=RateLimit(chosen.tenant_messages_per_second, chosen.tenant_messages_burst),
             log=Log("gateway"),
         )
         at = AtDesk(desk, router, clock)

@@ -26,6 +26,7 @@ from parley.contracts.v1 import (
 from parley.core import BusUnavailable
 from parley.telemetry import SpanStore
 from parley_gateway.app import build_http
+from parley_gateway.realtime.crowd import Crowd
 from tests.unit.gateway.a_desk import (
     API_KEY,
     DOWN,
@@ -82,7 +83,7 @@ async def a_door(tmp_path: Path, *, demo: bool = False, **settings: Any) -> Asyn
     store = SpanStore()
     async with a_desk(tmp_path, **{"accept_seconds": 0.05, **settings}) as at:
         object.__setattr__(at.desk.ctx, "settings", at.desk.ctx.settings.model_copy(update={"demo": demo}))
-        transport = httpx.ASGITransport(build_http(at.desk, store))  # type: ignore[arg-type]  # stricter than ASGI
+        transport = httpx.ASGITransport(build_http(at.desk, Crowd(at.desk), store))  # type: ignore[arg-type]  # stricter than ASGI
         async with httpx.AsyncClient(transport=transport, base_url="http://chat.example") as http:
             yield Door(at, store, http)
 

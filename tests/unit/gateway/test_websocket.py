@@ -246,12 +246,12 @@ async def test_a_drain_sends_everybody_away_to_come_back(tmp_path: Path) -> None
         async with served(at, wires[0], sockets), served(at, wires[1], sockets), served(at, wires[2], sockets):
             for wire in wires:
                 await greeted(at, wire)
-            await sockets.drain(0)
+            await sockets.crowd.drain(0)
         for wire in wires:
             assert wire.frames[-1]["bye"]["code"] == closing.DRAIN
             assert wire.close is not None
             assert wire.close[0] == closing.DRAIN
-        assert len(sockets) == 0
+        assert len(sockets.crowd) == 0
 
 
 async def test_a_draining_server_lets_nobody_in(tmp_path: Path) -> None:
@@ -302,5 +302,5 @@ async def test_pings_reach_everybody(tmp_path: Path) -> None:
         sockets, wire = WebSockets(at.desk), Wire()
         async with served(at, wire, sockets):
             await greeted(at, wire)
-            sockets.check_all()
+            sockets.crowd.check_all()
             await at.until(lambda: "ping" in wire.frames[-1])

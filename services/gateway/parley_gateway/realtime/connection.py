@@ -10,6 +10,7 @@ from parley.contracts.v1 import (
     ClientFrame,
     Hello,
     HistoryResponse,
+    MessagesRead,
     Sender,
     SenderKind,
     StopRequested,
@@ -52,16 +53,22 @@ class Connection:
     """One client. `wake` is called when something waits to be written, `close` asks the transport to close."""
 
     def __init__(
-        self, desk: Desk, encode: Encoder, wake: Callable[[], None], close: Callable[[int, str], None]
+        self,
+        desk: Desk,
+        encode: Encoder,
+        wake: Callable[[], None],
+        close: Callable[[int, str], None],
+        show: type[View] = View,
     ) -> None:
         self._desk = desk
         self._close = close
         self._visitor: _Visitor | None = None
         self._sending: Sending | None = None
+        self.recovered = False  # whether the client was told everything after its position
         self.silent_since = desk.ctx.clock.monotonic()
         rate, burst = desk.settings.messages_per_second, desk.settings.messages_burst
         self._frames = Bucket(rate * FRAMES_PER_MESSAGE, burst * FRAMES_PER_MESSAGE, self.silent_since)
-        self.view = View(desk, encode, wake, close)
+        self.view = show(desk, encode, wake, close)
 
     async def greet(self, hello: Hello, knock: Knock) -> None:
         """Verify, begin to show the session, replay what was missed.
@@ -73,18 +80,23 @@ class Connection:
         self._join(visitor)
         position = _position(hello, visitor.key[1])
         history = HistoryResponse(epoch=1) if visitor.fresh else await self.view.read(visitor.key, position.after_seq)
-        recovered = _recovered(position, history)
+        self.recovered = recovered = _recovered(position, history)
         stream = {"id": visitor.key[1], "epoch": history.epoch, "recovered": recovered, "head_seq": history.head_seq}
         welcome = {"session_id": visitor.key[1], "ping_s": self._desk.settings.ping_seconds, "streams": [stream]}
         self.view.push("welcome", {"welcome": {**welcome, **visitor.issued}})
         self.view.begin(visitor.key, history, replay=recovered)
-        sender = Sender(
-            kind=SenderKind.SENDER_KIND_VISITOR,
-            id=visitor.key[1],
-            name=_shown(hello.name, NAME_CHARS),
-            locale=_shown(hello.locale, LOCALE_CHARS),
-        )
-        self._sending = Sending(self._desk, self.view, visitor.key, sender)
+        self._sending = Sending(self._desk, self.view, visitor.key, sender_of(visitor.key, hello.name, hello.locale))
+
+    @property
+    def greeted(self) -> bool:
+        """Whether it has joined its session."""
+        return self._visitor is not None
+
+    @property
+    def key(self) -> SessionKey:
+        """Whose session it shows, once it was greeted."""
+        assert self._visitor is not None
+        return self._visitor.key
 
     def receive(self, frame: ClientFrame) -> None:
         """Any frame after the greeting. Never raises: what is wrong is said to the client."""
@@ -102,8 +114,9 @@ class Connection:
             self.view.push("pong", {"pong": {"n": frame.ping.n}})
         elif kind == "hello":
             self.view.refuse("bad_frame", "hello was said already; open a new connection to change who you are")
-        elif kind in ("typing", "stop"):
-            self._signal(frame)
+        elif kind in ("typing", "stop", "read"):
+            assert self._visitor is not None
+            signal(self._desk, self._visitor.key, frame)
 
     def refuse(self, error: Invalid) -> None:
         """A frame that could not be read."""
@@ -182,16 +195,19 @@ class Connection:
         self._close(closing.UNAUTHORISED, reason)
         return True
 
-    def _signal(self, frame: ClientFrame) -> None:
-        """Passing signals: those that come too fast are not worth an answer."""
-        assert self._visitor is not None
-        key, kind = self._visitor.key, frame.WhichOneof("frame")
-        if self._desk.rates.take(f"{kind}:{key}", self._desk.ctx.clock.monotonic()):
-            return
-        if kind == "stop":
-            self._desk.inbox.tell(StopRequested(message_id=frame.stop.message_id), *key)
-        else:
-            self._desk.inbox.tell(VisitorTyping(gateway_id=self._desk.ctx.replica), *key)
+
+def signal(desk: Desk, key: SessionKey, frame: ClientFrame) -> None:
+    """A passing signal of a visitor: stop, typing, read. Those that come too fast are not worth an answer."""
+    kind = frame.WhichOneof("frame")
+    if desk.rates.take(f"{kind}:{key}", desk.ctx.clock.monotonic()):
+        return
+    if kind == "stop":
+        desk.inbox.tell(StopRequested(message_id=frame.stop.message_id), *key)
+    elif kind == "typing":
+        desk.inbox.tell(VisitorTyping(gateway_id=desk.ctx.replica), *key)
+    elif kind == "read":
+        reader = Sender(kind=SenderKind.SENDER_KIND_VISITOR, id=key[1])
+        desk.inbox.tell(MessagesRead(read_seq=frame.read.seq, reader=reader), *key)
 
 
 def attach(desk: Desk, key: SessionKey) -> None:
@@ -211,6 +227,12 @@ def _recovered(position: StreamPosition, history: HistoryResponse) -> bool:
     same_epoch = position.epoch == history.epoch or (position.epoch == 0 and position.after_seq == 0)
     missing = history.head_seq - position.after_seq
     return same_epoch and missing == len(history.events)
+
+
+def sender_of(key: SessionKey, name: str, locale: str) -> Sender:
+    """A visitor as others may be shown it."""
+    shown = _shown(name, NAME_CHARS), _shown(locale, LOCALE_CHARS)
+    return Sender(kind=SenderKind.SENDER_KIND_VISITOR, id=key[1], name=shown[0], locale=shown[1])
 
 
 def _shown(text: str, most: int) -> str:

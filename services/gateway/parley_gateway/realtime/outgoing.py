@@ -59,6 +59,17 @@ class Outgoing:
             if not self._crowded:
                 self._eased.set()
 
+    def take(self) -> list[bytes]:
+        """Everything that waits, at once: for transports that answer instead of writing."""
+        frames = [frame for frame, _ in self._frames]
+        self.clear()
+        return frames
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more than half of the room is taken, so that a replay waits."""
+        return self._crowded
+
     def clear(self) -> None:
         """Forget what waits: the client will resume."""
         self._frames.clear()

@@ -32,7 +32,9 @@ class Sending:
         """Take one message. Never raises: what is wrong is said to the client."""
         try:
             tenant, session = self._key
-            self._desk.rates.check(f"{tenant}:{session}", self._desk.ctx.clock.monotonic(), "that was too fast")
+            now = self._desk.ctx.clock.monotonic()
+            self._desk.rates.check(f"{tenant}:{session}", now, "that was too fast")
+            self._desk.tenants.check(tenant, now, "this desk is very busy")
             self._desk.inbox.check(send.client_msg_id, send.text, len(send.media_ids))
             if send.stream not in ("", session):
                 raise Unauthorised("this token is for another session")
@@ -61,7 +63,7 @@ class Sending:
 
     async def _write_after(self, before: asyncio.Task[None] | None, send: Send, context: TraceContext) -> None:
         try:
-            media = await self._pictures(send)
+            media = await pictures_of(self._desk, self._key, send)
             if before is not None:
                 await asyncio.wait({before})
             self._write(send, media, context)
@@ -70,17 +72,6 @@ class Sending:
         except Exception as error:  # noqa: BLE001 - the client must hear of it, and the next message must go on
             self._desk.log.error("send.failed", exc=error)
             self._view.refuse("unavailable", "something went wrong here; send it again", send.client_msg_id)
-
-    async def _pictures(self, send: Send) -> tuple[MediaRef, ...]:
-        found = []
-        for media_id in send.media_ids:
-            try:
-                found.append(await self._desk.media.reference(*self._key, media_id))
-            except ParleyError as error:
-                if retry_after(error):
-                    raise
-                raise Refused("no_picture", "the picture is not there; upload it again") from None
-        return tuple(found)
 
     def _write(self, send: Send, media: tuple[MediaRef, ...], context: TraceContext) -> None:
         began = self._desk.ctx.clock.monotonic()
@@ -95,3 +86,16 @@ class Sending:
 
     def _refuse(self, client_msg_id: str, error: ParleyError) -> None:
         self._view.refuse(error_code(error), str(error), client_msg_id, retry_after=retry_after(error))
+
+
+async def pictures_of(desk: Desk, key: SessionKey, send: Send) -> tuple[MediaRef, ...]:
+    """The pictures that a message names. Raises Refused when one is not there, Unavailable."""
+    found = []
+    for media_id in send.media_ids:
+        try:
+            found.append(await desk.media.reference(*key, media_id))
+        except ParleyError as error:
+            if retry_after(error):
+                raise
+            raise Refused("no_picture", "the picture is not there; upload it again") from None
+    return tuple(found)

@@ -26,6 +26,12 @@ class Http(H11Protocol):
         super().connection_made(transport)
         self._expect_head()
 
+    def data_received(self, data: bytes) -> None:
+        """Give the application the means to drop a reader; a request's task has not begun to run yet."""
+        super().data_received(data)
+        if self.scope is not None and self.scope["type"] == "http":
+            self.scope.setdefault("extensions", {})[ABORT] = self.transport.abort  # type: ignore[assignment]
+
     def handle_websocket_upgrade(self, event: Any) -> None:
         """The head was whole; from here on the WebSocket's own limits hold.
 

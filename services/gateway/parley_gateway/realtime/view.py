@@ -47,6 +47,16 @@ class View:
 
     # ---- position -------------------------------------------------------------------------------------
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and the highest seq up to which everything has been told."""
+        return self._epoch, self._seen
+
+    @property
+    def reading(self) -> bool:
+        """Whether something that was missed is still being told."""
+        return self._reading is not None
+
     async def read(self, key: SessionKey, after: int) -> HistoryResponse:
         """Stored events after a position, as many as are replayed at most. Raises Unavailable."""
         request = HistoryRequest(tenant_id=key[0], session_id=key[1], after_seq=after, limit=REPLAY_AT_MOST)

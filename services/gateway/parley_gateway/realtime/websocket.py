@@ -6,13 +6,13 @@ from typing import Any
 
 from parley.contracts.v1 import ClientFrame
 from parley.core import Invalid, ParleyError
-from parley.telemetry import gauge, names
 from parley_gateway.access import is_own
 from parley_gateway.asking import Unauthorised
 from parley_gateway.desk import Desk
 from parley_gateway.door import Knock, knock_of
 from parley_gateway.realtime import closing
 from parley_gateway.realtime.connection import Connection
+from parley_gateway.realtime.crowd import CLOSE_SECONDS, Crowd
 from parley_gateway.realtime.frames import read_json, read_protobuf, to_json, to_protobuf
 
 Scope = dict[str, Any]
@@ -22,21 +22,14 @@ SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
 JSON, PROTOBUF = "parley.v1.json", "parley.v1.pb"
 ABORT = "parley.abort"  # our server's ASGI extension: drop the connection without waiting for its reader
 BAD_FRAMES = 20  # a client that sends more broken frames than this is sent away
-SILENT_PINGS = 3  # pings without any frame of the client before it counts as gone
-CLOSE_SECONDS = 3.0  # that a client may take to read its last frames
-
-_connections = gauge(names.CONNECTIONS, "websocket")
 
 
 class WebSockets:
     """Every WebSocket of this gateway."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, crowd: Crowd | None = None) -> None:
         self._desk = desk
-        self._open: set[_Socket] = set()
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.crowd = crowd or Crowd(desk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket from upgrade to close."""
@@ -53,39 +46,25 @@ class WebSockets:
             await send({"type": "websocket.close", "code": closing.PROTOCOL_ERROR, "reason": reason})
             return
         socket = _Socket(self._desk, protocol, send, scope.get("extensions", {}).get(ABORT))
-        self._open.add(socket)
-        _connections.inc()
-        try:
-            await socket.serve(receive, knock)
-        finally:
-            self._open.discard(socket)
-            _connections.dec()
-
-    def check_all(self) -> None:
-        """Tell every client where its stream stands; close those that are gone or not welcome any more."""
-        for socket in list(self._open):
-            socket.connection.check(SILENT_PINGS * self._desk.settings.ping_seconds)
-
-    async def drain(self, seconds: float) -> None:
-        """Send everybody away to another replica, spread over `seconds` so that they do not all come at once."""
-        sockets = list(self._open)
-        for socket in sockets:
-            socket.connection.view.bye(closing.DRAIN, "this server restarts")
-            socket.close(closing.DRAIN, "this server restarts; come back")
-            await asyncio.sleep(seconds / len(sockets))
-        if sockets:
-            await asyncio.wait([socket.ended for socket in sockets], timeout=CLOSE_SECONDS / 2)
+        with self.crowd.holds(socket, "websocket"):
+            await socket.serve(receive, knock, self.crowd)
 
     async def _refusal(self, knock: Knock) -> tuple[int, str] | None:
-        if self._desk.ctx.draining.is_set() or len(self._open) >= self._desk.settings.max_connections:
-            return 503, "this server is full or restarts; try again"
-        try:
-            allowed = is_own(
-                knock.origin, knock.host, self._desk.settings.allowed_origins()
-            ) or await self._desk.access.origin_allowed(knock.origin)
-        except ParleyError:
-            return 503, "a part of the desk does not answer; try again"
-        return None if allowed else (403, "this origin is not allowed")
+        return await refusal_at_door(self._desk, self.crowd, knock)
+
+
+async def refusal_at_door(desk: Desk, crowd: Crowd, knock: Knock) -> tuple[int, str] | None:
+    """Why somebody may not even say hello: an HTTP status and its reason; None for who may."""
+    if crowd.full:
+        return 503, "this server is full or restarts; try again"
+    if desk.arrivals.take(knock.address, desk.ctx.clock.monotonic()):
+        return 429, "too many connections from this address; wait"
+    try:
+        known = is_own(knock.origin, knock.host, desk.settings.allowed_origins())
+        allowed = known or await desk.access.origin_allowed(knock.origin)
+    except ParleyError:
+        return 503, "a part of the desk does not answer; try again"
+    return None if allowed else (403, "this origin is not allowed")
 
 
 class _Socket:
@@ -103,15 +82,16 @@ class _Socket:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connection = Connection(desk, to_protobuf if self._binary else to_json, self._wake, self.close)
 
-    async def serve(self, receive: Receive, knock: Knock) -> None:
+    async def serve(self, receive: Receive, knock: Knock, crowd: Crowd) -> None:
         """Until either side closes."""
         try:
-            if await self._greeting(receive, knock):
+            with crowd.stranger():
+                welcome = await self._greeting(receive, knock)
+            if welcome:
                 await self._listen(receive)
             await self._written()
         finally:
             self.connection.leave()
-            self.ended.set_result(None)
 
     def close(self, code: int, reason: str) -> None:
         """Write what waits, then close; a client that does not read is dropped in the end."""

@@ -174,3 +174,35 @@ class TraceOut(BaseModel):
 
     trace_id: str
     spans: list[SpanOut]
+
+
+class HelloIn(BaseModel):
+    """A `hello` frame; with `cookie` its token is also kept for the event stream, which has no headers."""
+
+    hello: dict[str, Any]
+    cookie: bool = False
+
+
+class PollOut(BaseModel):
+    """Frames of Parley Realtime, oldest first, and where the client stands then."""
+
+    frames: list[dict[str, Any]]
+    cursor: str
+    retry_ms: int = Field(description="how long to wait before the next request; 0 for not at all")
+
+
+class SendIn(BaseModel):
+    """One of the frames `send`, `typing`, `read` and `stop`; name and language of who writes besides."""
+
+    send: dict[str, Any] | None = None
+    typing: dict[str, Any] | None = None
+    read: dict[str, Any] | None = None
+    stop: dict[str, Any] | None = None
+    name: str = ""
+    locale: str = ""
+
+
+class AckOut(BaseModel):
+    """The `ack` of a message; nothing for what is only passing."""
+
+    ack: dict[str, Any] | None = None

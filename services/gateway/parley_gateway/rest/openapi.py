@@ -17,10 +17,18 @@ Visitors' pages speak Parley Realtime over a WebSocket at `/v1/rt`, which is des
 """
 SECURITY = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "`pk_…`, made by `parley keys create`"},
+    "streamCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "parley_…",
+        "description": 'the same token, set by `POST /v1/rt/hello` with `"cookie": true`; good for the stream only',
+    },
     "visitorToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "of one session"},
 }
 KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
 KEY_OR_VISITOR: list[dict[str, list[str]]] = [{"apiKey": []}, {"visitorToken": []}]
+VISITOR: list[dict[str, list[str]]] = [{"visitorToken": []}]
+VISITOR_OR_COOKIE: list[dict[str, list[str]]] = [{"visitorToken": []}, {"streamCookie": []}]
 ANYBODY: list[dict[str, list[str]]] = []
 
 # Who may ask, and which errors there are besides those of every call (see `_errors`).
@@ -35,6 +43,10 @@ CALLS: dict[tuple[str, str], tuple[list[dict[str, list[str]]], tuple[int, ...]]]
     ("post", "/v1/sessions/{session_id}/takeover"): (KEY, (404, 409)),
     ("post", "/v1/sessions/{session_id}/handback"): (KEY, (404, 409)),
     ("post", "/v1/sessions/{session_id}/close"): (KEY, (404, 409)),
+    ("post", "/v1/rt/hello"): (ANYBODY, (401, 403, 429)),
+    ("get", "/v1/rt/poll"): (VISITOR, (429,)),
+    ("post", "/v1/rt/send"): (VISITOR, (429,)),
+    ("get", "/v1/rt/stream"): (VISITOR_OR_COOKIE, (429,)),
     ("post", "/v1/media"): (KEY_OR_VISITOR, (415, 429)),
     ("get", "/v1/media/{tenant}/{media_id}"): (ANYBODY, (404,)),
     ("get", "/v1/traces/{trace_id}"): (KEY_OR_VISITOR, (404,)),
