@@ -50,6 +50,25 @@ async def test_a_burst_in_one_batch_is_one_question(house: House) -> None:
     assert [[m.text for m in question.asked] for question in house.asked] == [["一", "二", "三"]]
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["before the first is stored", "after all are stored"])
+async def test_more_repeats_at_once_than_a_session_remembers_are_stored_once(house: House, at_once: bool) -> None:
+    """An outage during which a client writes on ends like this: everything, and everything again, in one batch."""
+    number = 3 * RECENT_IDS
+    messages = [a_message_received(f"第{n}句", external_id=f"c{n}") for n in range(number)]
+    async with house.router():
+        for repeat in range(3):
+            await house.publish(*messages)
+            if not at_once:
+                await house.until(lambda so_far=(repeat + 1) * number: len(house.accepted) == so_far)
+        await house.until(lambda: len(house.accepted) == 3 * number)
+    assert len(house.events) == number
+    places: dict[str, set[int]] = {}
+    for accepted in house.accepted:
+        places.setdefault(accepted.external_message_id, set()).add(accepted.seq)
+    assert all(len(seqs) == 1 for seqs in places.values())
+    assert await house.causes() == []
+
+
 async def test_a_crash_after_the_commit_loses_nothing(house: House) -> None:
     deaf = Faulty(None)
     deaf.silent = True

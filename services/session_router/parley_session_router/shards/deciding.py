@@ -4,10 +4,12 @@ from typing import Any
 
 from parley.bus import Event
 from parley.bus.routes import fact_route
+from parley.contracts.v1 import MessageReceived, SendMessage
 from parley.core import Reject
 from parley.service import Context
 from parley.telemetry import TraceContext, counter, histogram, names, record, span
-from parley_session_router.machine import Decision, Rules, step
+from parley_session_router.machine import Decision, Rules, input_key, step
+from parley_session_router.machine.messages import message_id_of
 from parley_session_router.shards.inputs import Work
 from parley_session_router.shards.sessions import Known
 
@@ -33,6 +35,7 @@ class Decider:
         context = self._ctx.tracing.follow(traceparent)
         self._note_wait(work, context)
         try:
+            _recall(work, known)
             decision = self._step(work, known, context)
             known.apply(decision, work.cause)
         except Reject as error:
@@ -74,3 +77,8 @@ class Decider:
         published = stamp.seconds + stamp.nanos / 1e9
         self._waits.observe(max(0.0, work.delivery.received_at - published))
         record(names.WAIT_IN_QUEUE, published, work.delivery.received_at, context=context, kind="consumer")
+
+
+def _recall(work: Work, known: Known) -> None:
+    if known.stored_as and isinstance(work.event, MessageReceived | SendMessage):
+        known.recall(message_id_of(work.key.tenant, input_key(work.event)))

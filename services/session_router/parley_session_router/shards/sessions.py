@@ -45,6 +45,7 @@ class Known:
     entries: list[StreamEntry] = field(default_factory=list)
     touched: bool = False
     written: tuple[OutboxEntry, ...] = ()  # what the commit under way adds to the outbox
+    stored_as: dict[str, int] = field(default_factory=dict)  # messages of this batch by id, however many: their seq
 
     def apply(self, decision: Decision, cause: str) -> None:
         """Take a step's decision; nothing is stored yet. Whoever only looks at a new session leaves no record of it."""
@@ -57,6 +58,8 @@ class Known:
                 entry.event.seq, entry.message_id, payload, decision.now, entry.dedup_key, outgoing=entry.outgoing
             )
             self.entries.append(stored)
+            if entry.dedup_key is not None:
+                self.stored_as[entry.message_id] = entry.event.seq
 
     def commit(self, shard: int, epoch: int, pack: Callable[[Event], Packed]) -> SessionCommit:
         """The one write that makes the decisions of a batch true. What earlier commits still owe stays owed."""
@@ -96,6 +99,7 @@ class Known:
         leaving = Leaving([*self.again, *(self.packed or self.sends)], self.owed)
         self.again, self.sends, self.packed, self.owed = [], [], [], ()
         self.entries, self.written, self.touched = [], (), False
+        self.stored_as = {}
         return leaving
 
     def sent(self, versions: Iterable[int]) -> bool:
@@ -106,7 +110,13 @@ class Known:
 
     def remember(self, message_id: str, seq: int) -> None:
         """This message is stored already, further back than the state remembers."""
-        self.state = replace(self.state, recent_ids=recent.add(self.state.recent_ids, message_id, seq))
+        self.stored_as[message_id] = seq
+
+    def recall(self, message_id: str) -> None:
+        """Let the state know of a repeat: one batch may hold many more of them than the state remembers."""
+        seq = self.stored_as.get(message_id)
+        if seq is not None and recent.seq_of(self.state.recent_ids, message_id) is None:
+            self.state = replace(self.state, recent_ids=recent.add(self.state.recent_ids, message_id, seq))
 
 
 class Cache:
