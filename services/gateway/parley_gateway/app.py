@@ -9,6 +9,8 @@ from parley.telemetry import SpanStore
 from parley_gateway.desk import Desk
 from parley_gateway.realtime import http
 from parley_gateway.realtime.crowd import Crowd
+from parley_gateway.realtime.socket_io import PATH as SOCKET_IO
+from parley_gateway.realtime.socket_io import SocketIo
 from parley_gateway.realtime.websocket import WebSockets
 from parley_gateway.rest import envelope, media, messages, outbox, sessions, traces, visitors
 from parley_gateway.rest.body_limit import App, BodyLimit, Receive, Scope, Send
@@ -39,12 +41,14 @@ def build_http(desk: Desk, crowd: Crowd, store: SpanStore) -> App:
     return Traced(limited, desk.ctx.tracing)
 
 
-def build_app(desk: Desk, crowd: Crowd, store: SpanStore) -> App:
+def build_app(desk: Desk, crowd: Crowd, socket_io: SocketIo, store: SpanStore) -> App:
     """Everything behind the one public port."""
     rest, sockets = build_http(desk, crowd, store), WebSockets(desk, crowd)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
+        if scope["path"].startswith(SOCKET_IO):
+            await socket_io(scope, receive, send)
+        elif scope["type"] == "websocket":
             await (sockets if scope["path"] == REALTIME else _no_socket)(scope, receive, send)
         else:
             await rest(scope, receive, send)

@@ -33,6 +33,7 @@ from parley_gateway.media import MediaDesk
 from parley_gateway.realtime.connection import attach
 from parley_gateway.realtime.crowd import Crowd
 from parley_gateway.realtime.server import Http, Protocol
+from parley_gateway.realtime.socket_io import open_socket_io
 from parley_gateway.realtime.streams import Streams
 from parley_gateway.settings import GatewaySettings
 
@@ -146,7 +147,6 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
     """The public port, until the drain: then visitors are sent away, in small groups."""
     deps = ctx.deps
     await deps.reading.wait()
-    app = build_app(deps.desk, deps.crowd, STORE)
     options = {
         "http": Http,
         "ws": Protocol,
@@ -159,8 +159,10 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
         "date_header": False,
         "h11_max_incomplete_event_size": 16_384,
     }
-    async with serve_http(
-        app, host=deps.settings.host, port=deps.settings.port, variable="PARLEY_GATEWAY_PORT", **options
+    where: dict[str, Any] = {"host": deps.settings.host, "port": deps.settings.port, "variable": "PARLEY_GATEWAY_PORT"}
+    async with (
+        open_socket_io(deps.desk, deps.crowd) as socket_io,
+        serve_http(build_app(deps.desk, deps.crowd, socket_io, STORE), **where, **options),
     ):
         ctx.log.info("gateway.listening", port=deps.settings.port)
         pinging, draining = asyncio.create_task(_ping(deps)), asyncio.create_task(ctx.draining.wait())

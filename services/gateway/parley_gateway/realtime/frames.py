@@ -70,6 +70,11 @@ def read_json(data: str | bytes) -> ClientFrame:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid(f"this is not JSON: {str(error)[:120]}") from None
+    return read_value(value)
+
+
+def read_value(value: Any) -> ClientFrame:
+    """One client frame of values that were parsed already. Raises Invalid."""
     if isinstance(value, dict) and (frame := _read_quickly(value)) is not None:
         return frame
     if not isinstance(value, dict) or not all(isinstance(value.get(kind), dict | None) for kind in _KINDS):
