@@ -55,6 +55,7 @@ class SocketIo:
         self._crowd = crowd
         self._clients: dict[str, Client] = {}
         self._known: dict[str, int] = {}  # Engine.IO sockets, and how many namespaces of each have said hello
+        self._dropping: set[asyncio.Task[None]] = set()
         self._aborts: dict[str, Callable[[], None]] = {}  # by Engine.IO socket
         settings = desk.settings
         self.server = socketio.AsyncServer(
@@ -118,7 +119,9 @@ class SocketIo:
             abort()
         elif session in self.server.eio.sockets:
             self._desk.ctx.log.debug("socketio.dropped")
-            asyncio.ensure_future(self.server.eio.sockets[session].close(wait=False))
+            closing_it = asyncio.create_task(self.server.eio.sockets[session].close(wait=False))
+            self._dropping.add(closing_it)
+            closing_it.add_done_callback(self._dropping.discard)
 
     async def _connected(self, namespace: str, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         session = self.server.manager.eio_sid_from_sid(sid, namespace)
