@@ -8,12 +8,14 @@ from typing import Any
 
 import grpc.aio
 
-from parley.contracts.v1 import add_AccessServicer_to_server, add_SessionsServicer_to_server
+from parley.bus.queues import EVENTS, replica_observer
+from parley.contracts.v1 import RouterSeen, add_AccessServicer_to_server, add_SessionsServicer_to_server
 from parley.service import Context, Service
 from parley_session_router.access import Access, AccessQuestions, AccessStore, ensure_demo, open_access
 from parley_session_router.grpc import SessionQuestions
 from parley_session_router.machine import Rules
 from parley_session_router.settings import RouterSettings
+from parley_session_router.shards.balance import Balance
 from parley_session_router.shards.worker import ShardWorker
 from parley_session_router.store import SessionStore, open_store
 
@@ -26,6 +28,7 @@ class Deps:
     access: AccessStore
     rules: Rules
     cached: int  # sessions of one shard that are kept at hand
+    balance: Balance
 
 
 @asynccontextmanager
@@ -37,7 +40,8 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         await store.check_shards(ctx.settings.shards)
         if ctx.settings.demo:
             await ensure_demo(Access(access, ctx.clock), ctx.settings.home)
-        yield Deps(store, access, settings.rules(), max(1, settings.cached_sessions // ctx.settings.shards))
+        cached = max(1, settings.cached_sessions // ctx.settings.shards)
+        yield Deps(store, access, settings.rules(), cached, Balance(ctx))
 
 
 service = Service("session-router", Deps, opens=open_deps)
@@ -52,6 +56,13 @@ async def own_shards(ctx: Context[Deps]) -> None:
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())
+        group.create_task(deps.balance.keep(workers))
+
+
+@service.consumes(lambda ctx: replica_observer("session-router", ctx.replica, EVENTS, RouterSeen))
+async def hear_routers(event: RouterSeen, ctx: Context[Deps]) -> None:
+    """Another replica lives, or leaves."""
+    ctx.deps.balance.hear(event)
 
 
 def _serve(ctx: Context[Deps], server: grpc.aio.Server) -> None:

@@ -358,6 +358,35 @@ class ShardProbed(_message.Message):
 Global___ShardProbed: _TypeAlias = ShardProbed  # noqa: Y015
 
 @_typing.final
+class RouterSeen(_message.Message):
+    """A router says that it stands in line for every shard; said again every few seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    META_FIELD_NUMBER: _builtins.int
+    ROUTER_ID_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    router_id: _builtins.str
+    leaving: _builtins.bool
+    """it drains: its shards are for others"""
+    @_builtins.property
+    def meta(self) -> _meta_pb2.EventMeta: ...
+    def __init__(
+        self,
+        *,
+        meta: _meta_pb2.EventMeta | None = ...,
+        router_id: _builtins.str = ...,
+        leaving: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaving", b"leaving", "meta", b"meta", "router_id", b"router_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouterSeen: _TypeAlias = RouterSeen  # noqa: Y015
+
+@_typing.final
 class TurnRequested(_message.Message):
     """---- to and from engines ---------------------------------------------------------------------------
 

@@ -50,7 +50,18 @@ class ShardWorker:
         self._wake = asyncio.Event()
         self._parking: set[asyncio.Task[None]] = set()
         self._told = 0
+        self._gives_way = False
         self._owner: Owner | None = None
+
+    @property
+    def shard(self) -> int:
+        """Its number."""
+        return self._shard
+
+    def give_way(self) -> None:
+        """Leave the shard in good order, and stand at the end of the line again."""
+        self._gives_way = True
+        self._wake.set()
 
     @property
     def owns(self) -> bool:
@@ -68,6 +79,7 @@ class ShardWorker:
     async def _stand_in_line(self) -> None:
         """One subscription, from the end of the line to leaving it."""
         self._inbox.clear()
+        self._gives_way = False
         async with self._ctx.bus.subscribe(self._queue, self._take, prefetch=PREFETCH) as subscription:
             subscription.lost.add_done_callback(self._awaken)
             draining = asyncio.create_task(self._ctx.draining.wait())
@@ -85,8 +97,8 @@ class ShardWorker:
                 await self._let_go()
 
     async def _serve(self, lost: asyncio.Future[None]) -> None:
-        """Batch after batch until the drain."""
-        while not self._ctx.draining.is_set():
+        """Batch after batch until the drain, or until another replica should own the shard."""
+        while not (self._ctx.draining.is_set() or self._gives_way):
             await self._wake.wait()
             self._wake.clear()
             if lost.done():
