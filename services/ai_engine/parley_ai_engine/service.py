@@ -20,7 +20,7 @@ from parley.service.grpc import connect
 from parley_ai_engine.grpc import Suggestions
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import KnowledgeService
-from parley_ai_engine.providers import open_model
+from parley_ai_engine.routes import open_ladder
 from parley_ai_engine.settings import EngineSettings, ModelSettings
 from parley_ai_engine.turns import Turns
 
@@ -38,9 +38,9 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     """A channel to knowledge, and the model when there is one."""
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(connect(ctx.settings.grpc_target("knowledge")))
-        settings = ModelSettings.load()
-        model = await stack.enter_async_context(open_model(settings)) if settings.url else None
-        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), model, EngineSettings.load())
+        settings = EngineSettings.load()
+        ladder = await stack.enter_async_context(open_ladder(settings, ModelSettings.load(), ctx.clock))
+        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings)
         yield Deps(answerer, Turns(ctx, answerer))
 
 

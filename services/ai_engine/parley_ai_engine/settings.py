@@ -16,6 +16,8 @@ class EngineSettings(Settings):
     concurrency: int = Field(64, ge=1, le=10_000, description="turns that one replica works on at once")
     echo: bool = Field(False, description="1 to answer every message with itself (for benchmarks), else 0")
     sure_from: float = Field(0.5, ge=0, le=1, description="the lowest calibrated confidence that is shown as an answer")
+    model_seconds: float = Field(30, gt=0, le=300, description="seconds that all models of one turn may take together")
+    models: str = Field("", description="a YAML file with more models: docs/guides/add-a-provider.md")
     search_seconds: float = Field(3, gt=0, le=30, description="seconds that a search may take")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from parley.bus.routes import to_shard
 from parley.contracts.v1 import EventMeta, TurnCompleted, TurnFailed, TurnRequested, TurnStarted
 from parley.service import Context
-from parley.telemetry import current_trace_id, gauge, names, span
+from parley.telemetry import counter, current_trace_id, gauge, names, span
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.streaming import Audience, ChunkWriter
 from parley_ai_engine.pipeline.turn import Reply, Turn
@@ -88,6 +88,8 @@ class Turns:
                 self._ctx.log.error("turn.failed", exc=error, turn=turn.turn_id)
                 return self._failed(turn, meta, type(error).__name__)
             recording.set(names.ORIGIN, reply.origin)
+            recording.set(names.DEGRADE_LEVEL, reply.level)
+            counter(names.REPLIES, reply.origin, reply.level).inc()
             recording.set(names.OUTCOME, "person" if reply.handoff else "answer")
             return self._completed(turn, meta, reply, event)
 
@@ -109,7 +111,7 @@ class Turns:
             handoff=reply.handoff,
             engine_id=self._ctx.replica,
             dialogue_state=event.dialogue_state,
-            explanation=reply.why,
+            explanation={**reply.why, "level": reply.level},
         )
 
     def _failed(self, turn: Turn, meta: EventMeta, reason: str) -> TurnFailed:

@@ -7,10 +7,13 @@ import grpc.aio
 import pytest
 
 from parley.contracts.v1 import Source
+from parley.core import SystemClock
 from parley.testing import VirtualClock
 from parley.testing.builders import a_turn, a_visitor
+from parley_ai_engine.admission.breaker import Breaker
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
+from parley_ai_engine.pipeline.ladder import Ladder, Route
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Turn
 from parley_ai_engine.providers.port import Ask, ModelFailed, ModelReply
@@ -70,7 +73,9 @@ def a_question(*asked: str) -> Turn:
 
 
 def the_answerer(knowledge: object = None, model: object = None, **settings: object) -> Answerer:
-    return Answerer(knowledge or Shelf(), model, EngineSettings(**settings))  # type: ignore[arg-type]  # scripted parts
+    clock = SystemClock()
+    ladder = Ladder([Route(model, Breaker(clock))], clock) if model else None  # type: ignore[arg-type]  # scripted
+    return Answerer(knowledge or Shelf(), ladder, EngineSettings(**settings))  # type: ignore[arg-type]  # scripted parts
 
 
 async def test_a_sure_answer_is_quoted_with_its_source_and_shown_as_it_comes() -> None:

@@ -1,22 +1,23 @@
 """The stages of a turn: rules, evidence, then a quote, a model's answer, or an honest "I don't know"."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 import grpc.aio
 
 from parley.contracts.v1 import Handoff
-from parley.telemetry import Log, Recording, counter, histogram, names, span
+from parley.telemetry import Log, Recording, histogram, names, span
 from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
 from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
+from parley_ai_engine.pipeline.ladder import Chosen, Ladder, NoModel, Route, Tried
 from parley_ai_engine.pipeline.prompt import SENTINEL, prompt_for
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Reply, Turn
-from parley_ai_engine.providers.port import Ask, Model, ModelFailed, ModelReply
+from parley_ai_engine.providers.port import ModelReply
 from parley_ai_engine.settings import EngineSettings
 
 Begin = Callable[[str], ChunkWriter]  # origin -> where its text is written as it comes
@@ -24,18 +25,26 @@ Begin = Callable[[str], ChunkWriter]  # origin -> where its text is written as i
 log = Log("ai-engine")
 
 
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """No model answered: why, and whether some of an answer was already shown."""
+
+    why: str
+    shown: bool
+
+
 @dataclass(frozen=True)
 class Answerer:
-    """Turns a question into a reply. `model` is None for a desk that only quotes."""
+    """Turns a question into a reply. `ladder` is None for a desk that only quotes."""
 
     knowledge: Knowledge
-    model: Model | None
+    ladder: Ladder | None
     settings: EngineSettings
 
     async def answer(self, turn: Turn, begin: Begin) -> Reply:
         """One reply per turn, whatever fails on the way; only the turn's deadline and its cancellation end it early."""
         if self.settings.echo:
-            return Reply(turn.question, "rule", confidence=1.0, why={"skill": "echo"})
+            return Reply(turn.question, "rule", confidence=1.0, why={"skill": "echo"}, level="L4")
         language = language_of(turn.question, turn.locale)
         with stage("rules") as recording:
             rule = matching_rule(turn.question)
@@ -47,11 +56,10 @@ class Answerer:
         evidence = await self._search(turn, language)
         if not evidence.passages or evidence.answerable < self.settings.sure_from:
             return not_sure(language, evidence, "not_sure")
-        if self.model is not None:
-            reply = await self._from_model(self.model, turn, evidence, language, begin)
-            if reply is not None:
-                return reply
-        return self._quote(evidence, begin)
+        if self.ladder is None:
+            return self._quote(evidence, begin)
+        reply = await self._from_model(self.ladder, turn, evidence, language, begin)
+        return self._quote(evidence, begin, reply) if isinstance(reply, Fallen) else reply
 
     async def _search(self, turn: Turn, language: str) -> Evidence:
         with stage("search") as recording:
@@ -66,73 +74,69 @@ class Answerer:
             recording.set(names.COUNT, len(found.passages))
             return found
 
-    def _quote(self, evidence: Evidence, begin: Begin) -> Reply:
+    def _quote(self, evidence: Evidence, begin: Begin, fallen: Fallen | None = None) -> Reply:
+        """The passage itself. After a part of another answer it is not previewed: nothing is ever spliced."""
         with stage("quote") as recording:
             best = evidence.passages[0]
             text = evidence.quote or best.passage
-            writer = begin("extractive")
-            writer.write(text)
-            writer.finish()
+            if fallen is None or not fallen.shown:
+                writer = begin("extractive")
+                writer.write(text)
+                writer.finish()
             recording.set(names.CHARS, len(text))
         why = {"route": "extractive", "confidence": f"{evidence.answerable:.3f}", "document": best.document_id}
-        return Reply(text, "extractive", (best,), confidence=evidence.answerable, why=why)
+        if fallen is not None:
+            why["degraded"] = fallen.why
+        return Reply(text, "extractive", (best,), confidence=evidence.answerable, why=why, level="L3")
 
     async def _from_model(
-        self, model: Model, turn: Turn, evidence: Evidence, language: str, begin: Begin
-    ) -> Reply | None:
-        """The model's answer; None when it failed, so that the passage itself is quoted instead."""
-        with span(f"{names.CHAT} {model.name}", kind="client") as recording:
-            recording.set(names.GEN_AI_OPERATION, "chat")
-            recording.set(names.GEN_AI_MODEL, model.name)
-            began = time.monotonic()
-            try:
-                text, end = await _stream(model, prompt_for(turn, evidence, language), begin)
-            except ModelFailed as error:
-                recording.fail(error.kind)
-                log.warning("model.failed", kind=error.kind, model=model.name, session=turn.session)
-                return None
-            finally:
-                histogram(names.GEN_AI_SECONDS, model.name).observe(time.monotonic() - began)
-            _note_usage(recording, end)
+        self, ladder: Ladder, turn: Turn, evidence: Evidence, language: str, begin: Begin
+    ) -> Reply | Fallen:
+        """A model's answer, or how it came that there is none, so that the passage itself is quoted instead."""
+        tried = Tried()
+        pieces = ladder.chat(prompt_for(turn, evidence, language), turn.deadline, tried)
+        try:
+            route, text, end = await _stream(pieces, begin)
+        except NoModel as error:
+            return Fallen("; ".join(tried.notes), shown=error.shown)
         if text.strip().startswith(SENTINEL) or not text.strip():
             return not_sure(language, evidence, "not_sure")
-        why = {"route": "llm", "model": end.model, "confidence": f"{evidence.answerable:.3f}"}
-        return Reply(text, "llm", evidence.passages[:3], end.finish_reason, evidence.answerable, why=why)
+        why = {"route": route.model.name, "model": end.model, "confidence": f"{evidence.answerable:.3f}"}
+        if tried.notes:
+            why["degraded"] = "; ".join(tried.notes)
+        return Reply(
+            text, route.origin, evidence.passages[:3], end.finish_reason, evidence.answerable, why=why, level=route.rung
+        )
 
 
-async def _stream(model: Model, ask: Ask, begin: Begin) -> tuple[str, ModelReply]:
+async def _stream(
+    pieces: AsyncGenerator[Chosen | str | ModelReply, None], begin: Begin
+) -> tuple[Route, str, ModelReply]:
     """Write the answer as it comes; its first characters are held back until they cannot be the sentinel."""
-    held, writer, end = "", None, None
-    async with aclosing(model.chat(ask)) as pieces:
+    held, writer, route, end = "", None, None, None
+    async with aclosing(pieces):
         async for piece in pieces:
-            if isinstance(piece, ModelReply):
+            if isinstance(piece, Chosen):
+                route = piece.route
+            elif isinstance(piece, ModelReply):
                 end = piece
             elif writer is not None:
                 writer.write(piece)
             else:
                 held += piece
-                if not SENTINEL.startswith(held.strip()[: len(SENTINEL)]):
-                    writer = begin("llm")
+                if route is not None and not SENTINEL.startswith(held.strip()[: len(SENTINEL)]):
+                    writer = begin(route.origin)
                     writer.write(held)
     if writer is not None:
         writer.finish()
-    assert end is not None, "a model ends with a ModelReply or raises"
-    return (writer.text if writer else held), end
-
-
-def _note_usage(recording: Recording, end: ModelReply) -> None:
-    recording.set(names.GEN_AI_RESPONSE_MODEL, end.model)
-    recording.set(names.GEN_AI_FINISH, end.finish_reason)
-    recording.set(names.GEN_AI_INPUT_TOKENS, end.input_tokens)
-    recording.set(names.GEN_AI_OUTPUT_TOKENS, end.output_tokens)
-    counter(names.GEN_AI_TOKENS, end.model, "input").inc(end.input_tokens)
-    counter(names.GEN_AI_TOKENS, end.model, "output").inc(end.output_tokens)
+    assert route is not None and end is not None, "a ladder chooses, and ends with a ModelReply or raises"  # noqa: PT018
+    return route, (writer.text if writer else held), end
 
 
 def from_rule(rule: Rule, language: str) -> Reply:
     """A courtesy, or a person on request."""
     handoff = Handoff(reason=rule.name) if rule.handoff else None
-    return Reply(rule.replies[language], "rule", confidence=1.0, handoff=handoff, why={"rule": rule.name})
+    return Reply(rule.replies[language], "rule", confidence=1.0, handoff=handoff, why={"rule": rule.name}, level="L4")
 
 
 def not_sure(language: str, evidence: Evidence, why: str) -> Reply:
@@ -147,6 +151,7 @@ def not_sure(language: str, evidence: Evidence, why: str) -> Reply:
         notice="not_sure",
         handoff=handoff,
         why=explained,
+        level="L5",
     )
 
 

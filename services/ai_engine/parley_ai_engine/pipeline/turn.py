@@ -63,6 +63,7 @@ class Reply:
     notice: str = ""
     handoff: Handoff | None = None
     why: dict[str, str] = field(default_factory=dict)
+    level: str = ""  # the rung of the ladder it stands on, L0 to L5
 
     def message(self, turn: Turn, engine: str, trace_id: str) -> Message:
         """As it is stored."""

@@ -1,0 +1,1 @@
+"""Whether a model may be asked now, and whether it is worth asking again."""

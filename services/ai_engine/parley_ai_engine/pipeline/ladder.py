@@ -1,0 +1,187 @@
+"""The rungs with a model on them: the chosen one, another one, our own. The first that answers, answers.
+
+Below them stand the quote (L3), the rules (L4) and saying that we do not know (L5).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from parley.core import Clock
+from parley.telemetry import Log, Recording, counter, gauge, histogram, names, span
+from parley_ai_engine.admission.breaker import Breaker
+from parley_ai_engine.admission.retrying import Retrying
+from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
+
+LEVELS: Final = ("main", "other", "local")
+KEPT_BACK_SECONDS: Final = 1.0
+LEAST_SECONDS: Final = 0.2  # too little is left to begin another call
+
+log = Log("ai-engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One model with its breaker. `level` is main, other or local."""
+
+    model: Model
+    breaker: Breaker
+    level: str = "main"
+
+    @property
+    def rung(self) -> str:
+        """L0, L1 or L2."""
+        return f"L{LEVELS.index(self.level)}"
+
+    @property
+    def origin(self) -> str:
+        """What a reply of this route is called."""
+        return "local_llm" if self.level == "local" else "llm"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A route begins to answer; nothing before it was shown."""
+
+    route: Route
+
+
+class NoModel(Exception):
+    """No route answered. `shown` when the answer broke off after some of it was shown."""
+
+    def __init__(self, *, shown: bool = False) -> None:
+        super().__init__("no model answered")
+        self.shown = shown
+
+
+@dataclass
+class Tried:
+    """What became of each route, for the turn's explanation."""
+
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, route: Route, how: str) -> None:
+        """One route did not answer."""
+        self.notes.append(f"{route.model.name}: {how}")
+
+
+class Ladder:
+    """Asks route after route until one answers, within one limit for all of them."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        clock: Clock,
+        *,
+        total_seconds: float = 30.0,
+        retrying: Retrying | None = None,
+    ) -> None:
+        self._routes = sorted(routes, key=lambda route: route.rung)
+        self._clock = clock
+        self._total = total_seconds
+        self._retrying = retrying or Retrying(clock)
+
+    async def chat(self, ask: Ask, deadline: float, tried: Tried) -> AsyncGenerator[Chosen | str | ModelReply, None]:
+        """A Chosen, pieces of text, one ModelReply. Raises NoModel. Never another route once text was shown.
+
+        `deadline` is the turn's, in unix seconds; what is kept back of it is for the rungs below.
+        """
+        left = deadline - KEPT_BACK_SECONDS - self._clock.now()
+        end = self._clock.monotonic() + min(self._total, left)
+        for route in self._routes:
+            if end - self._clock.monotonic() < LEAST_SECONDS:
+                tried.note(route, "no time left")
+                continue
+            if not route.breaker.admit():
+                tried.note(route, "left alone")
+                continue
+            async with aclosing(self._climb(route, ask, end, tried)) as pieces:
+                answered = False
+                async for piece in pieces:
+                    if not answered:
+                        answered = True
+                        yield Chosen(route)
+                    yield piece
+            if answered:
+                return
+        raise NoModel
+
+    async def _climb(self, route: Route, ask: Ask, end: float, tried: Tried) -> AsyncGenerator[str | ModelReply, None]:
+        """One route's answer; nothing at all when it failed before its first piece."""
+        shown, settled = False, False
+        try:
+            async with AsyncExitStack() as stack:
+                piece, rest = await self._retrying.begin(lambda n: self._try(route, ask, end, n), route.model.name, end)
+                stack.push_async_callback(rest.aclose)
+                while True:
+                    shown = True
+                    yield piece
+                    if isinstance(piece, ModelReply):
+                        break
+                    piece = await anext(rest)
+            settled = True
+        except ModelFailed as error:
+            settled = True
+            tried.note(route, error.kind)
+            if shown:
+                raise NoModel(shown=True) from error
+        finally:
+            if not settled:
+                route.breaker.release()
+
+    async def _try(self, route: Route, ask: Ask, end: float, number: int) -> AsyncGenerator[str | ModelReply, None]:
+        """One call, timed, traced and told to the breaker."""
+        name, began = route.model.name, time.monotonic()
+        if number > 1 and not route.breaker.admit():
+            raise ModelFailed("left_alone", "the model is left alone for a while")
+        with span(f"{names.CHAT} {name}", kind="client") as recording:
+            recording.set(names.GEN_AI_OPERATION, "chat")
+            recording.set(names.GEN_AI_MODEL, name)
+            recording.set(names.ATTEMPT, number)
+            try:
+                async with aclosing(route.model.chat(ask)) as pieces:
+                    while not isinstance(piece := await self._next(pieces, end), ModelReply):
+                        yield piece
+                route.breaker.settle()
+                _note_usage(recording, piece)
+                yield piece
+            except ModelFailed as error:
+                recording.fail(error.kind)
+                self._failed(route, error)
+                raise
+            finally:
+                histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
+                gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
+
+    async def _next(self, pieces: AsyncGenerator[str | ModelReply, None], end: float) -> str | ModelReply:
+        try:
+            async with asyncio.timeout(max(0.0, end - self._clock.monotonic())):
+                return await anext(pieces)
+        except ModelFailed:
+            raise
+        except TimeoutError:
+            raise ModelFailed("timeout", "the turn's time for models is over") from None
+        except StopAsyncIteration:
+            raise ModelFailed("truncated", "the provider ended without a ModelReply") from None
+        except Exception as error:
+            log.error("provider.broken", exc=error)
+            raise ModelFailed("malformed", f"the provider raised {type(error).__name__}") from error
+
+    def _failed(self, route: Route, error: ModelFailed) -> None:
+        route.breaker.settle(error.kind, error.retry_after)
+        counter(names.MODEL_FAILURES, route.model.name, error.kind).inc()
+        tell = log.error if error.kind in HOPELESS else log.warning
+        tell("model.failed", kind=error.kind, model=route.model.name, told=str(error))
+
+
+def _note_usage(recording: Recording, end: ModelReply) -> None:
+    recording.set(names.GEN_AI_RESPONSE_MODEL, end.model)
+    recording.set(names.GEN_AI_FINISH, end.finish_reason)
+    recording.set(names.GEN_AI_INPUT_TOKENS, end.input_tokens)
+    recording.set(names.GEN_AI_OUTPUT_TOKENS, end.output_tokens)
+    recording.set(names.GEN_AI_CACHED_TOKENS, end.cached_tokens)
+    counter(names.GEN_AI_TOKENS, end.model, "input").inc(end.input_tokens)
+    counter(names.GEN_AI_TOKENS, end.model, "output").inc(end.output_tokens)
