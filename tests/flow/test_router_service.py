@@ -105,7 +105,7 @@ async def test_who_types_on_is_waited_for_but_not_for_ever() -> None:
         await bench.clock.advance(1.5)
         assert len(bench.sent(TurnRequested)) == 1
         asked = await shown(sessions, lambda session: session.running_turn, each_time=lambda: bench.clock.advance(0.25))
-        assert bench.sent(TurnRequested)[-1].turn_id == asked.running_turn
+        await bench.until(lambda: bench.sent(TurnRequested)[-1].turn_id == asked.running_turn)
 
 
 async def test_those_who_wait_for_a_person_are_listed() -> None:
