@@ -1,5 +1,5 @@
 /**
- * Parley Realtime v1 over WebSocket for one conversation: resumed, in order, nothing lost or doubled.
+ * Parley Realtime v1 for one conversation: resumed, in order, nothing lost or doubled.
  * Knows no page; the widget and the console use it as it is. This folder depends on nothing else.
  *
  * Events (`event.detail`):
@@ -12,6 +12,7 @@
  *   slow     {until}      sent too fast; goes on by itself at that time (ms)
  *   typing   {sender}     the other side writes
  */
+import { LINES, openLine } from "./lines.js";
 import { Drafts, Ordered } from "./ordered.js";
 import { newId, Outbox } from "./outbox.js";
 import { ApiError, Rest } from "./rest.js";
@@ -19,12 +20,12 @@ import { Storage } from "./storage.js";
 
 export { ApiError, Storage };
 
-const SUBPROTOCOL = "parley.v1.json";
 const ANSWER_MS = 10_000; // for a welcome, an ack
 const PROBE_MS = 3_000; // for a sign of life after sleep or a change of network
 const GAP_MS = 300; // events in flight may close a gap by themselves
 const TYPING_MS = 3_000;
 const PAGE = 100; // events per page of history
+const FAILURES = 2; // connections without a welcome before another transport is tried
 const BACKOFF_MS = { least: 500, most: 20_000 };
 const TRY_AGAIN = { rate_limited: 1_000, unavailable: 2_000 }; // refusals that pass, and how soon
 
@@ -43,6 +44,8 @@ export class ParleyClient extends EventTarget {
   #known = false; // a position was agreed with the server since this page opened
   #renewed = false; // one new token per refusal, never a loop
   #attempt = 0;
+  #lines;
+  #failures = 0; // in a row, of this transport
   #gaps = 0; // attempts to close the same gap
   #filling = null;
   #head = 0; // the server's last seq, as far as it told us
@@ -52,8 +55,9 @@ export class ParleyClient extends EventTarget {
   #silenceMs = 0;
   #phase = "";
 
-  constructor({ siteKey, base = document.baseURI, locale = "en", client = "page/1.0" }) {
+  constructor({ siteKey, base = document.baseURI, locale = "en", client = "page/1.0", transports = LINES }) {
     super();
+    this.#lines = [...transports];
     const storage = new Storage(`parley.${siteKey}.`);
     this.#base = new URL(".", base);
     this.#hello = { client, locale };
@@ -167,9 +171,7 @@ export class ParleyClient extends EventTarget {
   #open({ token, session_id }) {
     if (this.#session && this.#session !== session_id) this.#forget();
     this.#session = session_id;
-    const url = new URL("v1/rt", this.#base);
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = (this.#socket = new WebSocket(url, SUBPROTOCOL));
+    const socket = (this.#socket = openLine(this.#lines[0], this.#base));
     const position = { id: session_id, epoch: this.#ordered.epoch, after_seq: this.#ordered.last };
     socket.onopen = () => socket.send(JSON.stringify({ hello: { token, ...this.#hello, streams: [position] } }));
     socket.onmessage = ({ data }) => this.#socket === socket && this.#receive(data);
@@ -186,6 +188,7 @@ export class ParleyClient extends EventTarget {
 
   /** 40xx: do not come back, except once with a new token. Everything else: come back. */
   #closed(code) {
+    if (!this.#welcomed && code < 4000 && ++this.#failures >= FAILURES) this.#nextLine();
     this.#disconnect();
     if (code === 4001 && !this.#renewed) {
       this.#renewed = true;
@@ -196,6 +199,12 @@ export class ParleyClient extends EventTarget {
     } else {
       this.#later(this.#holdUntil - Date.now());
     }
+  }
+
+  /** This network lets no such transport through; another may do. */
+  #nextLine() {
+    this.#failures = 0;
+    this.#lines.push(this.#lines.shift());
   }
 
   #reconnect = () => {
@@ -267,6 +276,7 @@ export class ParleyClient extends EventTarget {
     this.#welcomed = true;
     this.#renewed = false;
     this.#attempt = 0;
+    this.#failures = 0;
     this.#silenceMs = 2000 * ping_s + 5_000;
     if (recovered) this.#resume(epoch, head_seq ?? 0);
     else this.#reload(epoch, streams.length ? head_seq ?? 0 : Infinity);
