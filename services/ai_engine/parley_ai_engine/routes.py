@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from parley.core import Clock, SettingsError
 from parley_ai_engine.admission.breaker import Breaker
+from parley_ai_engine.admission.buckets import Rate
+from parley_ai_engine.admission.gate import Gate, GateRules
+from parley_ai_engine.admission.redis_buckets import open_buckets
 from parley_ai_engine.pipeline.ladder import Ladder, Route
 from parley_ai_engine.providers import open_model
 from parley_ai_engine.settings import EngineSettings, ModelSettings
@@ -42,13 +46,35 @@ def read_routes(path: Path) -> list[RouteSettings]:
 
 
 @asynccontextmanager
-async def open_ladder(settings: EngineSettings, chosen: ModelSettings, clock: Clock) -> AsyncIterator[Ladder | None]:
-    """All models and their connections; None when there is not one."""
+async def open_ladder(
+    settings: EngineSettings, chosen: ModelSettings, clock: Clock, cache_url: str = "memory:"
+) -> AsyncIterator[Ladder | None]:
+    """All models and their connections; None when there is not one. With `redis://…` all replicas share the limits."""
     wanted: list[tuple[ModelSettings, str]] = [(chosen, "main")] if chosen.url else []
     if settings.models:
         wanted += [(route, route.level) for route in read_routes(Path(settings.models))]
+    if not wanted:
+        yield None
+        return
     async with AsyncExitStack() as stack:
-        routes = [
-            Route(await stack.enter_async_context(open_model(model)), Breaker(clock), level) for model, level in wanted
-        ]
-        yield Ladder(routes, clock, total_seconds=settings.model_seconds) if routes else None
+        buckets = await stack.enter_async_context(open_buckets(cache_url, clock))
+        gates: dict[str, Gate] = {}
+        routes = []
+        for one, level in wanted:
+            model = await stack.enter_async_context(open_model(one))
+            name = _key_name(one)
+            gate = gates.setdefault(name, Gate(name, _limits(one), buckets, clock))
+            routes.append(Route(model, Breaker(clock), level, gate, one.max_tokens))
+        yield Ladder(routes, clock, total_seconds=settings.model_seconds)
+
+
+def _key_name(settings: ModelSettings) -> str:
+    """What stands for a key where others may read it."""
+    return sha256(f"{settings.url} {settings.key or settings.key_file}".encode()).hexdigest()[:12]
+
+
+def _limits(settings: ModelSettings) -> GateRules:
+    key = Rate(settings.requests_per_minute, settings.tokens_per_minute)
+    return GateRules(
+        settings.at_once, key, Rate(settings.tenant_requests_per_minute, settings.tenant_tokens_per_minute)
+    )

@@ -39,7 +39,9 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(connect(ctx.settings.grpc_target("knowledge")))
         settings = EngineSettings.load()
-        ladder = await stack.enter_async_context(open_ladder(settings, ModelSettings.load(), ctx.clock))
+        ladder = await stack.enter_async_context(
+            open_ladder(settings, ModelSettings.load(), ctx.clock, ctx.settings.cache_url)
+        )
         answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings)
         yield Deps(answerer, Turns(ctx, answerer))
 

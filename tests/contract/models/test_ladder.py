@@ -13,6 +13,8 @@ from parley.testing import VirtualClock
 from parley.testing.builders import a_turn
 from parley.testing.model import MODES, ModelServer, Script
 from parley_ai_engine.admission.breaker import Breaker, BreakerRules
+from parley_ai_engine.admission.buckets import MemoryBuckets, Rate
+from parley_ai_engine.admission.gate import Gate, GateRules
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.ladder import Ladder, Route
@@ -203,3 +205,28 @@ async def test_a_provider_with_a_bug_is_a_failure_like_any_other(stand_in: Model
         desk = Desk([Route(buggy, Breaker(clock)), Route(good, Breaker(clock), "other")], clock)
         reply = await desk.ask()
     assert (reply.level, reply.why["degraded"]) == ("L1", "buggy: malformed")
+
+
+async def test_a_spent_minute_leads_to_the_next_rung_and_never_to_one_call_too_many(stand_in: ModelServer) -> None:
+    clock = VirtualClock()
+    async with a_model(stand_in, "openai", "main") as main, a_model(stand_in, "openai", "other") as other:
+        gate = Gate("key", GateRules(key=Rate(requests=2)), MemoryBuckets(clock), clock)
+        desk = Desk([Route(main, Breaker(clock), "main", gate), Route(other, Breaker(clock), "other")], clock)
+        replies = [await desk.ask() for _ in range(3)]
+        assert [reply.level for reply in replies] == ["L0", "L0", "L1"]
+        assert "not_admitted" in replies[2].why["degraded"]
+        assert calls_of(stand_in, "main") == 2
+        await clock.advance(60)
+        assert (await desk.ask()).level == "L0"
+
+
+async def test_what_is_taken_from_the_minute_is_what_the_vendor_counted(stand_in: ModelServer) -> None:
+    clock = VirtualClock()
+    buckets = MemoryBuckets(clock)
+    limits = Rate(tokens=10_000)
+    async with a_model(stand_in, "openai", "main") as main:
+        gate = Gate("key", GateRules(key=limits), buckets, clock)
+        await Desk([Route(main, Breaker(clock), "main", gate)], clock).ask()
+    used = stand_in.ledger.last.input_tokens + stand_in.ledger.last.output_tokens
+    assert await buckets.reserve({"key": limits}, 10_000 - used) == 0
+    assert await buckets.reserve({"key": limits}, 1) > 0

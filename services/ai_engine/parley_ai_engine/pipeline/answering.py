@@ -94,7 +94,7 @@ class Answerer:
     ) -> Reply | Fallen:
         """A model's answer, or how it came that there is none, so that the passage itself is quoted instead."""
         tried = Tried()
-        pieces = ladder.chat(prompt_for(turn, evidence, language), turn.deadline, tried)
+        pieces = ladder.chat(prompt_for(turn, evidence, language), turn.deadline, tried, tenant=turn.tenant)
         try:
             route, text, end = await _stream(pieces, begin)
         except NoModel as error:

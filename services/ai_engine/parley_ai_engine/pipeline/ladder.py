@@ -5,14 +5,16 @@ Below them stand the quote (L3), the rules (L4) and saying that we do not know (
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from parley.core import Clock
 from parley.telemetry import Log, Recording, counter, gauge, histogram, names, span
 from parley_ai_engine.admission.breaker import Breaker
+from parley_ai_engine.admission.estimate import prompt_tokens
+from parley_ai_engine.admission.gate import Gate, NotAdmitted, Permit
 from parley_ai_engine.admission.retrying import Retrying
 from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
 
@@ -30,6 +32,8 @@ class Route:
     model: Model
     breaker: Breaker
     level: str = "main"
+    gate: Gate | None = None
+    max_tokens: int = 500  # of an answer, where the question names no other number
 
     @property
     def rung(self) -> str:
@@ -68,6 +72,15 @@ class Tried:
         self.notes.append(f"{route.model.name}: {how}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is asked, for whom, and until when on the monotonic clock."""
+
+    ask: Ask
+    tenant: str
+    end: float
+
+
 class Ladder:
     """Asks route after route until one answers, within one limit for all of them."""
 
@@ -84,7 +97,9 @@ class Ladder:
         self._total = total_seconds
         self._retrying = retrying or Retrying(clock)
 
-    async def chat(self, ask: Ask, deadline: float, tried: Tried) -> AsyncGenerator[Chosen | str | ModelReply, None]:
+    async def chat(
+        self, ask: Ask, deadline: float, tried: Tried, *, tenant: str = ""
+    ) -> AsyncGenerator[Chosen | str | ModelReply, None]:
         """A Chosen, pieces of text, one ModelReply. Raises NoModel. Never another route once text was shown.
 
         `deadline` is the turn's, in unix seconds; what is kept back of it is for the rungs below.
@@ -98,7 +113,7 @@ class Ladder:
             if not route.breaker.admit():
                 tried.note(route, "left alone")
                 continue
-            async with aclosing(self._climb(route, ask, end, tried)) as pieces:
+            async with aclosing(self._climb(route, _Call(ask, tenant, end), tried)) as pieces:
                 answered = False
                 async for piece in pieces:
                     if not answered:
@@ -109,12 +124,14 @@ class Ladder:
                 return
         raise NoModel
 
-    async def _climb(self, route: Route, ask: Ask, end: float, tried: Tried) -> AsyncGenerator[str | ModelReply, None]:
+    async def _climb(self, route: Route, call: _Call, tried: Tried) -> AsyncGenerator[str | ModelReply, None]:
         """One route's answer; nothing at all when it failed before its first piece."""
         shown, settled = False, False
         try:
             async with AsyncExitStack() as stack:
-                piece, rest = await self._retrying.begin(lambda n: self._try(route, ask, end, n), route.model.name, end)
+                piece, rest = await self._retrying.begin(
+                    lambda n: self._try(route, call, n), route.model.name, call.end
+                )
                 stack.push_async_callback(rest.aclose)
                 while True:
                     shown = True
@@ -132,7 +149,7 @@ class Ladder:
             if not settled:
                 route.breaker.release()
 
-    async def _try(self, route: Route, ask: Ask, end: float, number: int) -> AsyncGenerator[str | ModelReply, None]:
+    async def _try(self, route: Route, call: _Call, number: int) -> AsyncGenerator[str | ModelReply, None]:
         """One call, timed, traced and told to the breaker."""
         name, began = route.model.name, time.monotonic()
         if number > 1 and not route.breaker.admit():
@@ -142,9 +159,10 @@ class Ladder:
             recording.set(names.GEN_AI_MODEL, name)
             recording.set(names.ATTEMPT, number)
             try:
-                async with aclosing(route.model.chat(ask)) as pieces:
-                    while not isinstance(piece := await self._next(pieces, end), ModelReply):
+                async with self._admitted(route, call) as permit, aclosing(route.model.chat(call.ask)) as pieces:
+                    while not isinstance(piece := await self._next(pieces, call.end), ModelReply):
                         yield piece
+                    permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
                 route.breaker.settle()
                 _note_usage(recording, piece)
                 yield piece
@@ -155,6 +173,20 @@ class Ladder:
             finally:
                 histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
                 gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
+
+    @asynccontextmanager
+    async def _admitted(self, route: Route, call: _Call) -> AsyncIterator[Permit]:
+        """A place at the model, for as long as the call takes. Raises ModelFailed."""
+        if route.gate is None:
+            yield Permit(0)
+            return
+        tokens = prompt_tokens(call.ask) + (call.ask.max_tokens or route.max_tokens)
+        async with AsyncExitStack() as stack:
+            try:
+                permit = await stack.enter_async_context(route.gate.enter(call.tenant, tokens, call.end))
+            except NotAdmitted as error:
+                raise ModelFailed("not_admitted", str(error)) from None
+            yield permit
 
     async def _next(self, pieces: AsyncGenerator[str | ModelReply, None], end: float) -> str | ModelReply:
         try:
@@ -171,7 +203,10 @@ class Ladder:
             raise ModelFailed("malformed", f"the provider raised {type(error).__name__}") from error
 
     def _failed(self, route: Route, error: ModelFailed) -> None:
-        route.breaker.settle(error.kind, error.retry_after)
+        if error.kind == "not_admitted":
+            route.breaker.release()  # our own limit says nothing about the model
+        else:
+            route.breaker.settle(error.kind, error.retry_after)
         counter(names.MODEL_FAILURES, route.model.name, error.kind).inc()
         tell = log.error if error.kind in HOPELESS else log.warning
         tell("model.failed", kind=error.kind, model=route.model.name, told=str(error))
