@@ -97,6 +97,11 @@ GEN_AI_TOKENS: Final = ("gen_ai_client_token_usage", "Tokens used, by model and 
 MODEL_FAILURES: Final = ("parley_engine_model_failures_total", "Failed model calls, by kind", ("model", "kind"))
 MODEL_RETRIES: Final = ("parley_engine_model_retries_total", "Model calls that were tried again", ("model",))
 BREAKER_OPEN: Final = ("parley_engine_breaker_open", "1 while a model is left alone, else 0", ("model",))
+MODEL_COST: Final = (
+    "parley_engine_model_cost_total",
+    "Money spent on models, by model and currency",
+    ("model", "currency"),
+)
 ADMISSION_WAITING: Final = ("parley_engine_admission_waiting", "Calls that wait for a place at a model", ())
 ADMISSION_SECONDS: Final = ("parley_engine_admission_seconds", "Time until a call was admitted", ())
 REPLIES: Final = ("parley_engine_replies_total", "Replies by origin and rung of the ladder", ("origin", "level"))

@@ -13,6 +13,7 @@ from parley.core import Clock, SettingsError
 from parley_ai_engine.admission.breaker import Breaker
 from parley_ai_engine.admission.buckets import Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
+from parley_ai_engine.admission.prices import read_prices
 from parley_ai_engine.admission.redis_buckets import open_buckets
 from parley_ai_engine.pipeline.ladder import Ladder, Route
 from parley_ai_engine.providers import open_model
@@ -56,6 +57,7 @@ async def open_ladder(
     if not wanted:
         yield None
         return
+    prices = read_prices(Path(settings.prices)) if settings.prices else []
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(cache_url, clock))
         gates: dict[str, Gate] = {}
@@ -65,7 +67,7 @@ async def open_ladder(
             name = _key_name(one)
             gate = gates.setdefault(name, Gate(name, _limits(one), buckets, clock))
             routes.append(Route(model, Breaker(clock), level, gate, one.max_tokens))
-        yield Ladder(routes, clock, total_seconds=settings.model_seconds)
+        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices)
 
 
 def _key_name(settings: ModelSettings) -> str:

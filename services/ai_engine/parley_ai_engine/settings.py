@@ -18,6 +18,7 @@ class EngineSettings(Settings):
     sure_from: float = Field(0.5, ge=0, le=1, description="the lowest calibrated confidence that is shown as an answer")
     model_seconds: float = Field(30, gt=0, le=300, description="seconds that all models of one turn may take together")
     models: str = Field("", description="a YAML file with more models: docs/guides/add-a-provider.md")
+    prices: str = Field("", description="a YAML file with what tokens cost: services/ai_engine/README.md")
     search_seconds: float = Field(3, gt=0, le=30, description="seconds that a search may take")
 
 

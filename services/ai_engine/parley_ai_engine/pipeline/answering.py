@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc.aio
 
@@ -29,7 +29,7 @@ log = Log("ai-engine")
 class Fallen:
     """No model answered: why, and whether some of an answer was already shown."""
 
-    why: str
+    why: dict[str, str]
     shown: bool
 
 
@@ -86,7 +86,7 @@ class Answerer:
             recording.set(names.CHARS, len(text))
         why = {"route": "extractive", "confidence": f"{evidence.answerable:.3f}", "document": best.document_id}
         if fallen is not None:
-            why["degraded"] = fallen.why
+            why |= fallen.why
         return Reply(text, "extractive", (best,), confidence=evidence.answerable, why=why, level="L3")
 
     async def _from_model(
@@ -98,12 +98,11 @@ class Answerer:
         try:
             route, text, end = await _stream(pieces, begin)
         except NoModel as error:
-            return Fallen("; ".join(tried.notes), shown=error.shown)
+            return Fallen(tried.why(), shown=error.shown)
         if text.strip().startswith(SENTINEL) or not text.strip():
-            return not_sure(language, evidence, "not_sure")
-        why = {"route": route.model.name, "model": end.model, "confidence": f"{evidence.answerable:.3f}"}
-        if tried.notes:
-            why["degraded"] = "; ".join(tried.notes)
+            unsure = not_sure(language, evidence, "not_sure")
+            return replace(unsure, why={**unsure.why, **tried.why()})
+        why = {**tried.why(), "route": route.model.name, "model": end.model, "confidence": f"{evidence.answerable:.3f}"}
         return Reply(
             text, route.origin, evidence.passages[:3], end.finish_reason, evidence.answerable, why=why, level=route.rung
         )

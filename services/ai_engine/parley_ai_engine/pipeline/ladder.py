@@ -13,8 +13,9 @@ from typing import Final
 from parley.core import Clock
 from parley.telemetry import Log, Recording, counter, gauge, histogram, names, span
 from parley_ai_engine.admission.breaker import Breaker
-from parley_ai_engine.admission.estimate import prompt_tokens
+from parley_ai_engine.admission.estimate import prompt_tokens, tokens_of
 from parley_ai_engine.admission.gate import Gate, NotAdmitted, Permit
+from parley_ai_engine.admission.prices import Price, Spent, explained, priced
 from parley_ai_engine.admission.retrying import Retrying
 from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
 
@@ -63,9 +64,15 @@ class NoModel(Exception):
 
 @dataclass
 class Tried:
-    """What became of each route, for the turn's explanation."""
+    """What became of each route and what it cost, for the turn's explanation."""
 
     notes: list[str] = field(default_factory=list)
+    calls: list[Spent] = field(default_factory=list)
+
+    def why(self) -> dict[str, str]:
+        """As it is explained."""
+        degraded = {"degraded": "; ".join(self.notes)} if self.notes else {}
+        return {**degraded, **explained(self.calls)}
 
     def note(self, route: Route, how: str) -> None:
         """One route did not answer."""
@@ -91,7 +98,9 @@ class Ladder:
         *,
         total_seconds: float = 30.0,
         retrying: Retrying | None = None,
+        prices: Sequence[Price] = (),
     ) -> None:
+        self._prices = prices
         self._routes = sorted(routes, key=lambda route: route.rung)
         self._clock = clock
         self._total = total_seconds
@@ -130,7 +139,7 @@ class Ladder:
         try:
             async with AsyncExitStack() as stack:
                 piece, rest = await self._retrying.begin(
-                    lambda n: self._try(route, call, n), route.model.name, call.end
+                    lambda n: self._try(route, call, tried, n), route.model.name, call.end
                 )
                 stack.push_async_callback(rest.aclose)
                 while True:
@@ -149,7 +158,9 @@ class Ladder:
             if not settled:
                 route.breaker.release()
 
-    async def _try(self, route: Route, call: _Call, number: int) -> AsyncGenerator[str | ModelReply, None]:
+    async def _try(
+        self, route: Route, call: _Call, tried: Tried, number: int
+    ) -> AsyncGenerator[str | ModelReply, None]:
         """One call, timed, traced and told to the breaker."""
         name, began = route.model.name, time.monotonic()
         if number > 1 and not route.breaker.admit():
@@ -160,9 +171,18 @@ class Ladder:
             recording.set(names.ATTEMPT, number)
             try:
                 async with self._admitted(route, call) as permit, aclosing(route.model.chat(call.ask)) as pieces:
-                    while not isinstance(piece := await self._next(pieces, call.end), ModelReply):
-                        yield piece
-                    permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
+                    text = ""
+                    try:
+                        while not isinstance(piece := await self._next(pieces, call.end), ModelReply):
+                            text += piece
+                            yield piece
+                        permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
+                        spent = _spent(route, call, piece, text)
+                    except BaseException:
+                        if text:
+                            tried.calls.append(self._priced(_spent(route, call, None, text)))
+                        raise
+                    tried.calls.append(self._priced(spent))
                 route.breaker.settle()
                 _note_usage(recording, piece)
                 yield piece
@@ -173,6 +193,12 @@ class Ladder:
             finally:
                 histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
                 gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
+
+    def _priced(self, spent: Spent) -> Spent:
+        spent = priced(spent, self._prices, self._clock.now())
+        if spent.amount:
+            counter(names.MODEL_COST, spent.model, spent.currency).inc(float(spent.amount))
+        return spent
 
     @asynccontextmanager
     async def _admitted(self, route: Route, call: _Call) -> AsyncIterator[Permit]:
@@ -220,3 +246,10 @@ def _note_usage(recording: Recording, end: ModelReply) -> None:
     recording.set(names.GEN_AI_CACHED_TOKENS, end.cached_tokens)
     counter(names.GEN_AI_TOKENS, end.model, "input").inc(end.input_tokens)
     counter(names.GEN_AI_TOKENS, end.model, "output").inc(end.output_tokens)
+
+
+def _spent(route: Route, call: _Call, end: ModelReply | None, text: str) -> Spent:
+    """What the vendor told; where it told nothing, an estimate. Prices go by the model that was asked for."""
+    if end is not None and end.reported:
+        return Spent(route.model.name, end.input_tokens, end.cached_tokens, end.output_tokens)
+    return Spent(route.model.name, prompt_tokens(call.ask), 0, tokens_of(text), estimated=True)
