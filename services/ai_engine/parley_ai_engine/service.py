@@ -20,6 +20,7 @@ from parley.service.grpc import connect
 from parley_ai_engine.grpc import Suggestions
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import KnowledgeService
+from parley_ai_engine.pipeline.prompts import Prompts
 from parley_ai_engine.routes import open_ladder
 from parley_ai_engine.settings import EngineSettings, ModelSettings
 from parley_ai_engine.turns import Turns
@@ -42,7 +43,7 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         ladder = await stack.enter_async_context(
             open_ladder(settings, ModelSettings.load(), ctx.clock, ctx.settings.cache_url)
         )
-        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings)
+        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings, Prompts(settings.prompts))
         yield Deps(answerer, Turns(ctx, answerer))
 
 

@@ -31,3 +31,12 @@ def _weight(piece: str) -> int:
     if piece[0].isascii() and piece[0].isalpha():
         return -(-len(piece) // 4)
     return -(-len(piece) // 3) if piece[0].isdigit() else 1
+
+
+def clip(text: str, most: int) -> str:
+    """The beginning of a text, of at most so many tokens."""
+    for piece in _PIECES.finditer(text):
+        most -= _weight(piece[0])
+        if most < 0:
+            return text[: piece.start()]
+    return text

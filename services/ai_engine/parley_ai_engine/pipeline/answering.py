@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import grpc.aio
 
@@ -15,6 +15,7 @@ from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
 from parley_ai_engine.pipeline.ladder import Chosen, Ladder, NoModel, Route, Tried
 from parley_ai_engine.pipeline.prompt import SENTINEL, prompt_for
+from parley_ai_engine.pipeline.prompts import Prompts
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Reply, Turn
 from parley_ai_engine.providers.port import ModelReply
@@ -40,6 +41,7 @@ class Answerer:
     knowledge: Knowledge
     ladder: Ladder | None
     settings: EngineSettings
+    prompts: Prompts = field(default_factory=Prompts)
 
     async def answer(self, turn: Turn, begin: Begin) -> Reply:
         """One reply per turn, whatever fails on the way; only the turn's deadline and its cancellation end it early."""
@@ -94,7 +96,9 @@ class Answerer:
     ) -> Reply | Fallen:
         """A model's answer, or how it came that there is none, so that the passage itself is quoted instead."""
         tried = Tried()
-        pieces = ladder.chat(prompt_for(turn, evidence, language), turn.deadline, tried, tenant=turn.tenant)
+        prompt = self.prompts.find(turn.tenant, "answer", language)
+        ask = prompt_for(turn, evidence, language, prompt, self.settings.context_tokens)
+        pieces = ladder.chat(ask, turn.deadline, tried, tenant=turn.tenant)
         try:
             route, text, end = await _stream(pieces, begin)
         except NoModel as error:
@@ -102,7 +106,13 @@ class Answerer:
         if text.strip().startswith(SENTINEL) or not text.strip():
             unsure = not_sure(language, evidence, "not_sure")
             return replace(unsure, why={**unsure.why, **tried.why()})
-        why = {**tried.why(), "route": route.model.name, "model": end.model, "confidence": f"{evidence.answerable:.3f}"}
+        why = {
+            **tried.why(),
+            "prompt": prompt.label,
+            "route": route.model.name,
+            "model": end.model,
+            "confidence": f"{evidence.answerable:.3f}",
+        }
         return Reply(
             text, route.origin, evidence.passages[:3], end.finish_reason, evidence.answerable, why=why, level=route.rung
         )
