@@ -284,6 +284,6 @@ class Longer(Session):
 
 
 Session.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
-Longer.TestCase.settings = settings(max_examples=1000, stateful_step_count=80, deadline=None)
+Longer.TestCase.settings = settings(max_examples=500, stateful_step_count=80, deadline=None)
 TestSession = Session.TestCase
 TestLonger = pytest.mark.slow(Longer.TestCase)
