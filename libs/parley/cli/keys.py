@@ -48,7 +48,7 @@ def list_keys(tenant: str) -> None:
 @click.argument("key_id")
 @click.option("--tenant", default="demo", show_default=True)
 def revoke(key_id: str, tenant: str) -> None:
-    """Refuse a key from now on."""
+    """Refuse a key from now on; by the id of a signing key (sig_…), all visitor tokens that it has signed."""
     request = RevokeKeyRequest(tenant_id=tenant, key_id=key_id)
     answer = ask(_SERVICE, lambda channel: AccessStub(channel).RevokeKey(request, timeout=CALL_SECONDS))
     click.echo(f"{key_id} is revoked" if answer.revoked else f"{key_id} was revoked before")

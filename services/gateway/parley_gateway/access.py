@@ -1,6 +1,7 @@
 """Who is at the door: API keys, visitor tokens and origins, asked of their owner and remembered for a short while."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ LEEWAY_SECONDS = 30.0  # that our clock and the router's may differ by
 CALL_SECONDS = 5.0
 GRACE_CALL_SECONDS = 0.5  # for asking again about a key that is known
 ALGORITHMS = ["EdDSA"]
+SIGNING_KEY = "sig_"  # how the ids of signing keys begin
 AUDIENCE, ISSUER = "visitor", "parley"
 
 
@@ -38,6 +40,7 @@ class VisitorToken:
     tenant: str
     session: str
     expires_at: float  # unix seconds by our clock, the leeway included
+    kid: str = ""  # of the key that it was signed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Access:
         self._keys: dict[str, tuple[ApiKey, float]] = {}
         self._verification: dict[str, str] = {}
         self._verification_at = 0.0
+        self._revoked: set[str] = set()  # signing keys
         self._sites: list[_Site] = []
         self._sites_until = float("-inf")
 
@@ -72,7 +76,9 @@ class Access:
         return key
 
     def forget_key(self, key_id: str) -> None:
-        """The key was revoked."""
+        """An API key or a signing key was revoked."""
+        if key_id.startswith(SIGNING_KEY):
+            self._revoked.add(key_id)
         self._keys = {secret: known for secret, known in self._keys.items() if known[0].key_id != key_id}
 
     async def _known_key(self, secret: str) -> ApiKey:
@@ -102,13 +108,13 @@ class Access:
     async def visitor(self, token: str) -> VisitorToken:
         """What a visitor token says. Raises Unauthorised when it is not ours, expired or meant for something else."""
         try:
-            header = jwt.get_unverified_header(token)
-            claims = _claims(token, await self._verification_key(str(header.get("kid", ""))))
+            kid = kid_of(token)
+            claims = _claims(token, await self._verification_key(kid))
         except jwt.ExpiredSignatureError:
             raise Unauthorised("the token has expired; ask POST /v1/visitor-tokens with it as `returning`") from None
         except (jwt.PyJWTError, ValueError) as error:
             raise Unauthorised(f"the token is not valid ({type(error).__name__}); ask for a new one") from None
-        return VisitorToken(str(claims["tenant"]), str(claims["sub"]), float(claims["exp"]) + LEEWAY_SECONDS)
+        return VisitorToken(str(claims["tenant"]), str(claims["sub"]), float(claims["exp"]) + LEEWAY_SECONDS, kid)
 
     async def issue(self, site_key: str, returning: str, origin: str) -> IssueVisitorTokenResponse:
         """A token for a visitor of a site. Raises Unauthorised, Forbidden, Invalid, Unavailable."""
@@ -116,15 +122,32 @@ class Access:
         return await answer_of(self._stub.IssueVisitorToken(request, timeout=CALL_SECONDS))
 
     async def _verification_key(self, kid: str) -> str:
+        if kid in self._revoked:
+            raise Unauthorised("the token was signed with a key that was revoked; ask for a new one")
         age = self._clock.monotonic() - self._verification_at
         # An unknown kid asks again, but not more than once a second: anybody can invent kids.
         if not self._verification or age > VERIFICATION_SECONDS or (kid not in self._verification and age > 1):
-            answer = await answer_of(self._stub.VerificationKeys(VerificationKeysRequest(), timeout=CALL_SECONDS))
-            self._verification = {key.kid: key.public_key_pem for key in answer.keys}
-            self._verification_at = self._clock.monotonic()
+            await self._read_verification()
         if kid not in self._verification:
             raise Unauthorised("the token was signed with a key that is not ours (any more); ask for a new one")
         return self._verification[kid]
+
+    async def _read_verification(self) -> None:
+        answer = await answer_of(self._stub.VerificationKeys(VerificationKeysRequest(), timeout=CALL_SECONDS))
+        self._verification = {key.kid: key.public_key_pem for key in answer.keys}
+        self._verification_at = self._clock.monotonic()
+
+    async def look_at_keys(self) -> None:
+        """From time to time: hear of a revoked signing key even when its fact was lost."""
+        if self._verification and self._clock.monotonic() - self._verification_at > VERIFICATION_SECONDS:
+            before = set(self._verification)
+            with suppress(Unavailable):
+                await self._read_verification()
+                self._revoked |= before - set(self._verification)
+
+    def revoked(self, kid: str) -> bool:
+        """Whether tokens signed with this key are worth nothing any more."""
+        return kid in self._revoked
 
     # ---- origins --------------------------------------------------------------------------------------
 
@@ -146,6 +169,11 @@ def is_own(origin: str, host: str, configured: frozenset[str]) -> bool:
     """Whether nobody needs to be asked: no browser, our own page, or an origin that the operator has named."""
     own = bool(host) and urlsplit(origin).netloc.lower() == host.lower()
     return not origin or own or origin in configured or "*" in configured
+
+
+def kid_of(token: str) -> str:
+    """The id of the key that a token says it was signed with. Raises jwt.PyJWTError."""
+    return str(jwt.get_unverified_header(token).get("kid", ""))
 
 
 def bearer(authorization: str) -> str:

@@ -90,8 +90,9 @@ async def remember_spans(event: SpansFinished, ctx: Context[Deps]) -> None:
 
 @service.observes(EVENTS, KeyRevoked, per="replica")
 async def forget_key(event: KeyRevoked, ctx: Context[Deps]) -> None:
-    """A revoked key is refused from now on."""
+    """A revoked key is refused from now on, and whoever is connected by a revoked signing key is sent away."""
     ctx.deps.desk.access.forget_key(event.key_id)
+    ctx.deps.crowd.check_tokens()
 
 
 @service.runs
@@ -182,6 +183,7 @@ async def _ping(deps: Deps) -> None:
     while True:
         await asyncio.sleep(deps.settings.ping_seconds)
         attach_all(deps.desk)
+        await deps.desk.access.look_at_keys()
         deps.crowd.check_all()
         deps.desk.streams.forget_stale(deps.desk.ctx.clock.monotonic())
 

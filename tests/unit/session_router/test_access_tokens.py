@@ -157,6 +157,17 @@ async def test_after_a_rotation_tokens_of_both_keys_are_good(access: Access, clo
         assert (await verified(access, issued.token))["sub"] == issued.session_id
 
 
+async def test_a_revoked_signing_key_ends_its_tokens_and_another_takes_its_place(access: Access) -> None:
+    old = await access.issue_visitor_token("shop")
+    kid = jwt.get_unverified_header(old.token)["kid"]
+    assert await access.revoke_key("shop", kid)
+    assert not await access.revoke_key("shop", kid)
+    assert kid not in {key.kid for key in await access.verification_keys()}
+    new = await access.issue_visitor_token("shop", returning=old.token)
+    assert not new.returning
+    assert (await verified(access, new.token))["sub"] == new.session_id
+
+
 async def test_only_the_previous_key_verifies_and_older_ones_still_bring_visitors_back(
     access: Access, clock: VirtualClock
 ) -> None:

@@ -21,7 +21,7 @@ from parley.contracts.v1 import (
 )
 from parley.core import Invalid
 from parley.telemetry import counter, names
-from parley_gateway.access import is_own
+from parley_gateway.access import is_own, kid_of
 from parley_gateway.asking import Forbidden, RateLimited, Unauthorised
 from parley_gateway.desk import Desk
 from parley_gateway.door import Knock
@@ -46,6 +46,7 @@ class _Visitor:
     key: SessionKey
     expires_at: float
     issued: Frame  # what the welcome says of a token that was made just now
+    kid: str  # the key that its token was signed with
     fresh: bool  # the session begins with this connection
 
 
@@ -132,6 +133,11 @@ class Connection:
         else:
             self.view.ping()
 
+    def check_token(self) -> None:
+        """A signing key was revoked: close at once whoever came in by it."""
+        if self.greeted:
+            self._expired()
+
     def leave(self) -> None:
         """The client is gone."""
         self.view.leave()
@@ -148,7 +154,7 @@ class Connection:
             configured = self._desk.settings.allowed_origins()
             if not is_own(knock.origin, knock.host, configured):
                 await self._check_origin(knock.origin, token.tenant)
-            return _Visitor((token.tenant, token.session), token.expires_at, {}, fresh=False)
+            return _Visitor((token.tenant, token.session), token.expires_at, {}, token.kid, fresh=False)
         if not hello.site_key:
             raise Unauthorised("hello needs a token, or a site_key to begin with")
         self._desk.newcomers.check(knock.address, self._desk.ctx.clock.monotonic(), "too many visitors from here; wait")
@@ -157,7 +163,9 @@ class Connection:
         except Invalid as error:
             raise Unauthorised(str(error)) from None
         told: Frame = {"token": issued.token, "expires_at": issued.expires_at.ToJsonString()}
-        return _Visitor((issued.tenant_id, issued.session_id), issued.expires_at.seconds, told, fresh=True)
+        return _Visitor(
+            (issued.tenant_id, issued.session_id), issued.expires_at.seconds, told, kid_of(issued.token), fresh=True
+        )
 
     async def _check_origin(self, origin: str, tenant: str) -> None:
         if not await self._desk.access.origin_allowed(origin, tenant):
@@ -188,9 +196,12 @@ class Connection:
         return True
 
     def _expired(self) -> bool:
-        if self._visitor is None or self._desk.ctx.clock.now() < self._visitor.expires_at:
+        if self._visitor is None:
             return False
-        reason = "the token has expired; come back with a new one"
+        revoked = self._desk.access.revoked(self._visitor.kid)
+        if not revoked and self._desk.ctx.clock.now() < self._visitor.expires_at:
+            return False
+        reason = f"the token {'was revoked' if revoked else 'has expired'}; come back with a new one"
         self.view.refuse("unauthorised", reason)
         self._close(closing.UNAUTHORISED, reason)
         return True

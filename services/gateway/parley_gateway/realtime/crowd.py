@@ -72,6 +72,11 @@ class Crowd:
         for member in list(self._members):
             member.connection.check(SILENT_PINGS * self._desk.settings.ping_seconds)
 
+    def check_tokens(self) -> None:
+        """A signing key was revoked: its tokens' clients are sent away."""
+        for member in list(self._members):
+            member.connection.check_token()
+
     async def drain(self, seconds: float) -> None:
         """Send everybody away to another replica, spread over `seconds` so that they do not all come at once."""
         members = list(self._members)

@@ -29,7 +29,7 @@ class WebSockets:
 
     def __init__(self, desk: Desk, crowd: Crowd | None = None) -> None:
         self._desk = desk
-        self.crowd = crowd or Crowd(desk)
+        self.crowd = Crowd(desk) if crowd is None else crowd  # an empty one is false
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket from upgrade to close."""

@@ -11,7 +11,7 @@ from parley_session_router.access.port import AccessStore
 from parley_session_router.access.records import SCOPES, ApiKey, SigningKey, Site, StoredKey, Tenant, VisitorToken
 from parley_session_router.access.secret_keys import new_secret_key, parse
 from parley_session_router.access.signing import Signing
-from parley_session_router.access.visitor_tokens import TOKEN_SECONDS, Claims, read_returning, sign
+from parley_session_router.access.visitor_tokens import SIGNING_KEY, TOKEN_SECONDS, Claims, read_returning, sign
 
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SITE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -64,7 +64,12 @@ class Access:
         return [stored.key for stored in await self._store.list_keys(tenant_id)]
 
     async def revoke_key(self, tenant_id: str, key_id: str) -> bool:
-        """Refuse a key from now on; False when it was so before. Raises NotFound for a key of nobody or others."""
+        """Refuse a key from now on; False when it was so before. Raises NotFound for a key of nobody or others.
+
+        The id of a signing key ends all visitor tokens that were signed with it, those of other tenants too.
+        """
+        if key_id.startswith(SIGNING_KEY):
+            return await self._signing.revoke(key_id)
         stored = await self._store.find_key(key_id)
         if stored is None or stored.key.tenant_id != tenant_id:
             raise NotFound(f"tenant {tenant_id} has no key {key_id[:40]}; see `parley keys list`")

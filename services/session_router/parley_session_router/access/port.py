@@ -55,6 +55,10 @@ class AccessStore(Protocol):
         """All generations that are kept, newest first."""
         ...
 
+    async def drop_signing_key(self, kid: str) -> bool:
+        """Forget one that must not be trusted any more; False when there is none by that id."""
+        ...
+
     async def drop_signing_keys(self, before: float) -> None:
         """Forget those made earlier."""
         ...

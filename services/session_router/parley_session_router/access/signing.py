@@ -50,6 +50,16 @@ class Signing:
             self._ring, self._read_at = await self._read(now), now
         return self._ring
 
+    async def revoke(self, kid: str) -> bool:
+        """Trust nothing that was signed with this key; another takes its place. False when there is none by that id."""
+        kept = await self._store.signing_keys()
+        if all(key.kid != kid for key in kept):
+            return False
+        if len(kept) == 1:
+            await self.rotate()
+        self._ring = None
+        return await self._store.drop_signing_key(kid)
+
     async def rotate(self) -> SigningKey:
         """Make the next generation now, whatever the age of the last. Tokens of the last stay good."""
         for _ in range(ATTEMPTS):

@@ -79,6 +79,10 @@ class SqliteAccess:
         rows = await self._read(f"SELECT {_SIGNING} FROM signing_keys ORDER BY generation DESC")  # noqa: S608
         return [SigningKey(*row) for row in rows]
 
+    async def drop_signing_key(self, kid: str) -> bool:
+        """There are few."""
+        return await self._write("DELETE FROM signing_keys WHERE kid = ?", kid) == 1
+
     async def drop_signing_keys(self, before: float) -> None:
         """By age."""
         await self._write("DELETE FROM signing_keys WHERE created_at < ?", before)

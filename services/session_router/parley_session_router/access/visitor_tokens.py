@@ -16,6 +16,7 @@ TOKEN_SECONDS = 24 * 3600.0
 RETURN_SECONDS = 90 * 24 * 3600.0  # how long after its issue an old token still names its visitor's session
 SKEW_SECONDS = 60.0  # between the clocks of our machines
 LONGEST_TOKEN = 4096
+SIGNING_KEY = "sig_"  # how the ids of signing keys begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def new_signing_key(generation: int, now: float) -> SigningKey:
     private = Ed25519PrivateKey.generate()
     return SigningKey(
         generation,
-        new_id("sig"),
+        new_id(SIGNING_KEY.rstrip("_")),
         private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode(),

@@ -87,6 +87,12 @@ class MongoAccess:
         found = await self._find(self._signing, {}, sort=[("_id", -1)])
         return [SigningKey(**_without_id(document)) for document in found]
 
+    async def drop_signing_key(self, kid: str) -> bool:
+        """There are few."""
+        with reachable():
+            dropped = await self._signing.delete_one({"kid": kid})
+        return bool(dropped.deleted_count)
+
     async def drop_signing_keys(self, before: float) -> None:
         """By age."""
         with reachable():
