@@ -87,7 +87,7 @@ class Balance:
             shard = worker.shard
             until, patience = self._patience.get(shard, (0.0, MOVE_SECONDS))
             if now >= until and worker.owns and self._routers.preferred(shard) != self._ctx.replica:
-                # It may come back to us: whoever should own it may be slow to stand in line, so we insist less and less.
+                # It may come back to us while the preferred one is slow to stand in line: insist less and less.
                 self._patience[shard] = (now + patience, min(2 * patience, LONGEST_SECONDS))
                 self._ctx.log.info("shard.given_up", shard=shard, to=self._routers.preferred(shard))
                 worker.give_way()
