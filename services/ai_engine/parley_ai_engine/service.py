@@ -18,6 +18,7 @@ from parley.contracts.v1 import (
 from parley.service import Context, Service
 from parley.service.grpc import connect
 from parley_ai_engine.grpc import Suggestions
+from parley_ai_engine.guards.outgoing import Outgoing
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import KnowledgeService
 from parley_ai_engine.pipeline.prompts import Prompts
@@ -43,7 +44,8 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         ladder = await stack.enter_async_context(
             open_ladder(settings, ModelSettings.load(), ctx.clock, ctx.settings.cache_url)
         )
-        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings, Prompts(settings.prompts))
+        prompts, outgoing = Prompts(settings.prompts), Outgoing.read(settings.words, settings.links)
+        answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings, prompts, outgoing)
         yield Deps(answerer, Turns(ctx, answerer))
 
 

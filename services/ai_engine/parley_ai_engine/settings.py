@@ -21,6 +21,8 @@ class EngineSettings(Settings):
     prices: str = Field("", description="a YAML file with what tokens cost: services/ai_engine/README.md")
     context_tokens: int = Field(3500, ge=200, le=1_000_000, description="tokens of one prompt at most")
     prompts: str = Field("", description="a folder with prompts of your own: services/ai_engine/README.md")
+    words: str = Field("", description="a file with words that no model's answer may show, one a line")
+    links: str = Field("", description="hosts that answers may link to, comma-separated, like shop.example")
     search_seconds: float = Field(3, gt=0, le=30, description="seconds that a search may take")
 
 

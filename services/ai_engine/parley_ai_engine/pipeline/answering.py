@@ -12,6 +12,8 @@ from parley.telemetry import Log, Recording, histogram, names, span
 from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
 from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
+from parley_ai_engine.guards.outgoing import GuardedWriter, Outgoing
+from parley_ai_engine.guards.words import Blocked
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
 from parley_ai_engine.pipeline.ladder import Chosen, Ladder, NoModel, Route, Tried
 from parley_ai_engine.pipeline.prompt import SENTINEL, prompt_for
@@ -42,6 +44,7 @@ class Answerer:
     ladder: Ladder | None
     settings: EngineSettings
     prompts: Prompts = field(default_factory=Prompts)
+    outgoing: Outgoing = field(default_factory=Outgoing)
 
     async def answer(self, turn: Turn, begin: Begin) -> Reply:
         """One reply per turn, whatever fails on the way; only the turn's deadline and its cancellation end it early."""
@@ -100,9 +103,13 @@ class Answerer:
         ask = prompt_for(turn, evidence, language, prompt, self.settings.context_tokens)
         pieces = ladder.chat(ask, turn.deadline, tried, tenant=turn.tenant)
         try:
-            route, text, end = await _stream(pieces, begin)
+            route, text, end = await _stream(pieces, lambda origin: self.outgoing.guard(begin(origin)))
         except NoModel as error:
             return Fallen(tried.why(), shown=error.shown)
+        except Blocked as blocked:
+            log.warning("reply.blocked", guard=blocked.guard, session=turn.session)
+            unsure = not_sure(language, evidence, "blocked")
+            return replace(unsure, why={**unsure.why, **tried.why(), "guard": blocked.guard})
         if text.strip().startswith(SENTINEL) or not text.strip():
             unsure = not_sure(language, evidence, "not_sure")
             return replace(unsure, why={**unsure.why, **tried.why()})
@@ -119,7 +126,7 @@ class Answerer:
 
 
 async def _stream(
-    pieces: AsyncGenerator[Chosen | str | ModelReply, None], begin: Begin
+    pieces: AsyncGenerator[Chosen | str | ModelReply, None], begin: Callable[[str], GuardedWriter]
 ) -> tuple[Route, str, ModelReply]:
     """Write the answer as it comes; its first characters are held back until they cannot be the sentinel."""
     held, writer, route, end = "", None, None, None
