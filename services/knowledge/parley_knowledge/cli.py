@@ -54,7 +54,7 @@ def main() -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @_shared
 def ingest(paths: tuple[Path, ...], tenant: str, offline: bool, as_json: bool) -> None:
-    """Teach the Markdown, text and JSON files of PATHS. The same file twice changes nothing."""
+    """Teach the documents of PATHS: PDF, Word, Excel, web pages and more. The same file twice changes nothing."""
     with _progress(shown=err.is_terminal and not as_json) as progress:
         bar = progress.add_task("reading", total=None)
 

@@ -14,6 +14,7 @@ from parley.service import Context, Service
 from parley_knowledge.documents import Record
 from parley_knowledge.freshness import Freshness
 from parley_knowledge.grpc import KnowledgeGrpc
+from parley_knowledge.ingest import Reading
 from parley_knowledge.library import Library, open_library
 from parley_knowledge.settings import KnowledgeSettings
 from parley_knowledge.store import open_documents
@@ -61,13 +62,14 @@ def add_knowledge(ctx: Context[Deps], server: grpc.aio.Server) -> None:
 async def follow(ctx: Context[Deps]) -> None:
     """Load, look into the folders, then keep both up to date until the service drains."""
     library, settings = ctx.deps.library, ctx.deps.settings
-    watches = [FolderWatch(library, folder) for folder in settings.knowledge_folders]
-    await _load(ctx, watches)
-    freshness = Freshness(library, ctx.clock, poll_seconds=settings.knowledge_poll_seconds)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(freshness.keep(ctx.draining))
-        for watch in watches:
-            tasks.create_task(watch.follow(ctx.draining))
+    with Reading() as reading:
+        watches = [FolderWatch(library, folder, reading) for folder in settings.knowledge_folders]
+        await _load(ctx, watches)
+        freshness = Freshness(library, ctx.clock, poll_seconds=settings.knowledge_poll_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(freshness.keep(ctx.draining))
+            for watch in watches:
+                tasks.create_task(watch.follow(ctx.draining))
 
 
 async def _load(ctx: Context[Deps], watches: list[FolderWatch]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from parley.contracts.v1 import PutDocumentRequest
 from parley.core import Invalid
 from parley_knowledge.documents import Draft
-from parley_knowledge.ingest import Found, Refusal, read_file, readable, walk
+from parley_knowledge.ingest import Found, Reading, Refusal, kinds, readable, walk
 from parley_knowledge.reach import Knowledge
 
 AT_ONCE: Final = 16
@@ -39,8 +39,8 @@ def files_of(paths: Sequence[Path]) -> tuple[list[Found], list[Refusal]]:
     """The files to read, and those in folders that are of no kind we read. A file named by itself is always tried."""
     found = [(one, path) for path in paths for one in walk(path)]
     wanted = [one for one, path in found if path.is_file() or readable(one.path)]
-    kinds = "is of a kind that is not read: Markdown, text and JSON are"
-    return wanted, [Refusal(one.uri, kinds) for one, path in found if not (path.is_file() or readable(one.path))]
+    reason = f"is of a kind that is not read; these are: {kinds()}"
+    return wanted, [Refusal(one.uri, reason) for one, path in found if not (path.is_file() or readable(one.path))]
 
 
 async def teach(
@@ -55,7 +55,7 @@ async def teach(
 
     async def one(found: Found) -> None:
         nonlocal done
-        for read in await asyncio.to_thread(lambda: list(read_file(found))):
+        for read in await reading.read(found):
             if isinstance(read, Refusal):
                 summary.refused.append(read)
             else:
@@ -67,9 +67,10 @@ async def teach(
         async with slots:
             await one(found)
 
-    async with asyncio.TaskGroup() as tasks:
-        for found in files:
-            tasks.create_task(bounded(found))
+    with Reading() as reading:
+        async with asyncio.TaskGroup() as tasks:
+            for found in files:
+                tasks.create_task(bounded(found))
     summary.refused.sort(key=lambda refusal: refusal.name)
     summary.seconds = time.monotonic() - began
     return summary

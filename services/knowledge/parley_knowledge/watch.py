@@ -9,7 +9,7 @@ from typing import Final
 from parley.core import Conflict, Invalid, Unavailable
 from parley.telemetry import Log
 from parley_knowledge.documents import Draft, Record
-from parley_knowledge.ingest import Found, read_file, readable, walk
+from parley_knowledge.ingest import Found, Reading, readable, walk
 from parley_knowledge.library import Library
 from parley_knowledge.settings import Folder
 
@@ -33,8 +33,9 @@ class _Seen:
 class FolderWatch:
     """Makes a tenant's documents from one folder equal to its files. Looking twice changes nothing."""
 
-    def __init__(self, library: Library, folder: Folder) -> None:
+    def __init__(self, library: Library, folder: Folder, reading: Reading) -> None:
         self._library = library
+        self._reading = reading
         self._folder = folder
         self._root = folder.path.resolve()  # so that what we are told of is named as what we find
         self._seen: dict[str, _Seen] = {}
@@ -106,7 +107,7 @@ class FolderWatch:
 
     async def _read(self, found: Found, stamp: Stamp) -> None:
         async with self._slots:
-            read = await asyncio.to_thread(lambda: list(read_file(found)))
+            read = await self._reading.read(found)
             drafts = [one for one in read if isinstance(one, Draft)]
             refused = [(one.uri, "") for one in drafts if not await self._put(one)]
             for one in read:

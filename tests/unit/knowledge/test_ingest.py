@@ -88,7 +88,8 @@ def test_short_lines_of_plain_text_stay_lines_and_wrapped_ones_flow(tmp_path: Pa
         ("a.json", "[]", "holds no documents"),
         ("a.json", '"just a string"', "holds no documents"),
         ("a.jsonl", '{"text": "ok"}\n{broken', "line 2"),
-        ("a.pdf", b"%PDF-1.7", "is of a kind that is not read"),
+        ("a.psd", b"8BPS", "is of a kind that is not read"),
+        ("a.txt", "#!/bin/sh\nrm -rf /", "is a script"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
