@@ -74,7 +74,7 @@ bench: $(VENV)/.tools ## the plain floor and the product in turn, with the same 
 	@sh tests/servers/install.sh
 	@$(BIN)/python -m benchmarks.bench
 
-faults: $(VENV)/.tools ## kill, freeze and cut each part under load, and count what was lost (part of `make test`)
+faults: $(VENV)/.tools ## kill, freeze and cut each part at full length; writes docs/reliability.md
 	@sh tests/servers/install.sh
 	@$(BIN)/python -m tests.run faults
 

@@ -4,6 +4,7 @@
 Every group runs, even after a failure; the exit code is 1 when anything failed.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 
 GROUP_SECONDS = 1500  # a group that hangs is ended, as a failure; a test that hangs shows where after a third of it
 FAST = "not connected and not browser and not faults and not slow"
+FULL_LENGTH = "40"  # seconds of load of each fault test when `make faults` runs them; a few in `make test`
 Group = tuple[str, str, tuple[str, ...]]  # its name, pytest's expression of marks, further options
 FAULTS: Group = ("faults", "faults", ())
 GROUPS: dict[str, list[Group]] = {
@@ -29,6 +31,8 @@ GROUPS: dict[str, list[Group]] = {
 
 def main(which: str) -> int:
     """Run one list of groups; the exit code."""
+    if which == "faults":
+        os.environ.setdefault("PARLEY_TEST_FAULT_SECONDS", FULL_LENGTH)
     totals = {"passed": 0, "failed": 0}
     for name, expression, options in GROUPS[which]:
         began = time.monotonic()

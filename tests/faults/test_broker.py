@@ -1,42 +1,100 @@
-"""R01, R04: the broker is killed and comes back, or freezes, under load."""
+"""The broker is killed, stopped, frozen, out of disk, or drops its clients, while visitors write."""
 
 import asyncio
 
 import pytest
 
-from parley.testing.servers.rabbitmq import RabbitNode, rabbit_node
-from tests.faults.desk import Load, Recovery, report, start_all, under_load
-from tests.flow.house import a_plot
+from tests.faults.desk import BROKER_SECONDS, CRASH_SECONDS, MARKS, SECONDS, Desk, judged
 
-pytestmark = [pytest.mark.connected, pytest.mark.faults]
-
-LOAD = Load(visitors=30, per_second=2, seconds=14)
+pytestmark = MARKS
 
 
-async def kill_and_restart(broker: RabbitNode, recovery: Recovery) -> None:
-    await asyncio.sleep(5)
-    broker.process.kill()
-    await broker.restart()
-    recovery.broke("broker is back")
+async def test_r01_a_broker_that_is_killed_and_comes_back_loses_doubles_and_shuffles_nothing(desk: Desk) -> None:
+    async def fault() -> None:
+        await asyncio.sleep(SECONDS / 4)
+        desk.broker.process.kill()
+        await desk.broker.process.start()
+        desk.over("broker is up")
+
+    verdict = judged("R01", "broker: kill -9 and restart", await desk.under_load(fault))
+    assert verdict.broken() == {}
+    assert verdict.everyone_s <= BROKER_SECONDS
 
 
-async def freeze(broker: RabbitNode, recovery: Recovery) -> None:
-    await asyncio.sleep(4)
-    broker.process.freeze()
-    await asyncio.sleep(5)
-    broker.process.thaw()
-    recovery.broke("broker is awake")
+async def test_r02_accepted_messages_wait_while_the_broker_is_stopped(desk: Desk) -> None:
+    async def fault() -> None:
+        await asyncio.sleep(1)
+        await asyncio.to_thread(desk.broker.ctl, "stop_app")
+        await asyncio.sleep(SECONDS / 2)
+        await asyncio.to_thread(desk.broker.ctl, "start_app")
+        desk.over("broker is up")
+
+    verdict = judged("R02", "broker: stop_app, start_app", await desk.under_load(fault))
+    assert verdict.broken() == {}
+    assert verdict.everyone_s <= BROKER_SECONDS
 
 
-@pytest.mark.parametrize("fault", [kill_and_restart, freeze], ids=["kill -9 and restart", "SIGSTOP 5 s"])
-async def test_a_broker_that_goes_away_loses_doubles_and_shuffles_nothing(fault: object) -> None:
-    async with rabbit_node() as broker:
-        with a_plot(PARLEY_BUS_URL=broker.url) as house:
-            house.apply_topology()
-            start_all(house)
-            verdict, recovery, ledger = await under_load(house, LOAD, lambda r: fault(broker, r))  # type: ignore[operator]  # one of the two above
-            report(f"broker: {getattr(fault, '__name__', '')}", verdict, recovery, ledger)
-        assert verdict.acked == verdict.sent
-        assert (verdict.lost, verdict.doubled, verdict.reordered, verdict.gaps) == (0, 0, 0, 0)
-        assert verdict.unanswered == 0
-        assert max(recovery.seconds(ledger.good).values()) < 30
+async def test_r03_a_broker_that_closes_every_connection_again_and_again(desk: Desk) -> None:
+    async def fault() -> None:
+        for _ in range(max(2, int(SECONDS / 5))):
+            await asyncio.sleep(2)
+            await asyncio.to_thread(desk.broker.ctl, "close_all_connections", "a test")
+            desk.over("connections closed")
+
+    verdict = judged("R03", "broker: close_all_connections, again and again", await desk.under_load(fault))
+    assert verdict.broken() == {}
+    assert verdict.everyone_s <= CRASH_SECONDS
+
+
+async def test_r04_a_frozen_broker_holds_everything_and_loses_nothing(desk: Desk) -> None:
+    async def fault() -> None:
+        await asyncio.sleep(1)
+        desk.broker.process.freeze()
+        await asyncio.sleep(SECONDS * 0.7)
+        desk.broker.process.thaw()
+        desk.over("broker is awake")
+
+    verdict = judged("R04", "broker: SIGSTOP", await desk.under_load(fault))
+    assert verdict.broken() == {}
+    assert verdict.everyone_s <= BROKER_SECONDS
+
+
+async def test_r09_a_broker_without_disk_stops_reading_us_and_goes_on_when_there_is_room(desk: Desk) -> None:
+    async def fault() -> None:
+        await asyncio.sleep(1)
+        await asyncio.to_thread(desk.broker.ctl, "set_disk_free_limit", "500000000000000")
+        await asyncio.sleep(SECONDS / 2)
+        await asyncio.to_thread(desk.broker.ctl, "set_disk_free_limit", "50MB")
+        desk.over("there is room")
+
+    verdict = judged("R09", "broker: disk alarm", await desk.under_load(fault))
+    assert verdict.broken() == {}
+    assert verdict.longest_gap_s > SECONDS / 4, "the alarm was not felt at all"
+    assert verdict.everyone_s <= BROKER_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [3])
+async def test_r20_a_delivery_held_for_longer_than_the_broker_allows_has_its_effect_once(
+    desk: Desk, seconds: int
+) -> None:
+    """The broker closes the reader's channel and delivers again what the first reading is still storing."""
+    for key, value in (("consumer_timeout", seconds * 1000), ("channel_tick_interval", 500)):
+        await asyncio.to_thread(desk.broker.ctl, "eval", f"application:set_env(rabbit, {key}, {value}).")
+    router = desk.services["session-router"]
+    router.kill_and_begin_again()  # channels read the limit when they are opened
+    await router.wait_ready()
+
+    async def fault() -> None:
+        await asyncio.sleep(1)
+        desk.database_line.freeze("down")  # written, but the router does not hear of it
+        await asyncio.sleep(seconds + 2)
+        desk.database_line.heal()
+        desk.over("database answers")
+
+    try:
+        verdict = judged("R20", "broker: acknowledgement timeout", await desk.under_load(fault))
+        assert "delivery acknowledgement on channel" in desk.broker.log(), "no channel was closed for its timeout"
+    finally:
+        await asyncio.to_thread(desk.broker.ctl, "eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
+        router.kill_and_begin_again()
+    assert verdict.broken() == {}

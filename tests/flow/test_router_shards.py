@@ -23,6 +23,10 @@ def _head_is(seq: int, state: SessionState) -> bool:
     return state.head_seq == seq
 
 
+def _accepted_are(house: House, number: int) -> bool:
+    return len(house.accepted) == number
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with a_house(tmp_path) as house:
@@ -59,7 +63,7 @@ async def test_more_repeats_at_once_than_a_session_remembers_are_stored_once(hou
         for repeat in range(3):
             await house.publish(*messages)
             if not at_once:
-                await house.until(lambda so_far=(repeat + 1) * number: len(house.accepted) == so_far)
+                await house.until(partial(_accepted_are, house, (repeat + 1) * number))
         await house.until(lambda: len(house.accepted) == 3 * number)
     assert len(house.events) == number
     places: dict[str, set[int]] = {}

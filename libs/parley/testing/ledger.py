@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-from parley.testing.ledger_checks import backwards, doubled, gaps, is_answer, replies, turns_answered_twice, unanswered
+from parley.testing.ledger_checks import (
+    backwards,
+    doubled,
+    gaps,
+    is_answer,
+    replies,
+    turns_answered_twice,
+    unanswered,
+    waits_for_a_person,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class Seen:
     client_msg_id: str
     turn_id: str
     at: float
-    finish: str = ""  # of a message_end; `cancelled` is no answer
+    finish: str = ""  # of a message_end (`cancelled` is no answer); of a session, its status
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +179,10 @@ class Ledger:
         first = min((e.seq for e in after if e.acked_at is not None), default=None)
         if first is None:
             return float("inf")
-        ends = [e.at for e in self.seen.get(session, ()) if is_answer(e) and e.seq > first and e.at >= at]
+        events = self.seen.get(session, ())
+        if waits_for_a_person(events):
+            return min(e.acked_at for e in after if e.acked_at is not None)
+        ends = [e.at for e in events if is_answer(e) and e.seq > first and e.at >= at]
         return min(ends, default=float("inf"))
 
     def _never_told(self, history: dict[str, list[Seen]]) -> int:

@@ -22,6 +22,17 @@ def is_answer(event: Entry) -> bool:
     return event.kind == "message_end" and event.finish != "cancelled"
 
 
+def hands_over(event: Entry) -> bool:
+    """Whether a person has the conversation from here: the other outcome that a turn may have."""
+    return event.kind == "session" and event.finish in ("waiting", "assigned")
+
+
+def waits_for_a_person(events: Sequence[Entry]) -> bool:
+    """Whether it is a person's turn at the end."""
+    statuses = [event for event in events if event.kind == "session"]
+    return bool(statuses) and hands_over(statuses[-1])
+
+
 def doubled(events: Sequence[Entry]) -> int:
     """Ids that stand under more than one sequence number, and events that came more than once."""
     places: dict[str, set[int]] = {}
@@ -48,7 +59,9 @@ def replies(events: Sequence[Entry]) -> int:
 
 
 def unanswered(events: Sequence[Entry]) -> int:
-    """Visitor messages after which nothing was said at all."""
+    """Visitor messages after which nothing was said at all, and no person has been called."""
+    if waits_for_a_person(events):
+        return 0
     last_reply = max((e.seq for e in events if is_answer(e)), default=0)
     return sum(e.kind == "message" and bool(e.client_msg_id) and e.seq > last_reply for e in events)
 

@@ -183,7 +183,8 @@ def seen_of(event: dict[str, Any], at: float) -> Seen:
     kind = next((k for k in ("message", "message_end", "session") if k in event), "unknown")
     message = event.get("message") or event.get("message_end") or {}
     client_msg_id = message.get("client_msg_id", "") if kind == "message" else ""
-    turn_id, finish = message.get("turn_id", ""), message.get("finish_reason", "")
+    turn_id = message.get("turn_id", "")
+    finish = event["session"].get("status", "") if kind == "session" else message.get("finish_reason", "")
     return Seen(event["seq"], kind, message.get("message_id", ""), client_msg_id, turn_id, at, finish)
 
 

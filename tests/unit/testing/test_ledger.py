@@ -83,6 +83,13 @@ def test_a_message_after_which_nothing_was_said_is_unanswered() -> None:
     assert broken(GOOD[:3], GOOD[:3]) == {"unanswered": 1}
 
 
+def test_a_conversation_that_waits_for_a_person_is_not_unanswered() -> None:
+    handed = [*GOOD[:3], Seen(4, "session", "", "", "", 0.0, "waiting")]
+    assert broken(handed, handed) == {}
+    back = [*handed, Seen(5, "session", "", "", "", 0.0, "open")]
+    assert broken(back, back) == {"unanswered": 1}
+
+
 def test_what_was_never_acknowledged_may_arrive_but_must_not_stay_unsettled() -> None:
     assert broken(GOOD, acked=1) == {}  # stored all the same: recovered
     assert broken(GOOD[:2], GOOD[:2], acked=1) == {"unsettled": 1}

@@ -86,6 +86,10 @@ class RabbitNode(RabbitMQ):
         command = [str(self._scripts / "rabbitmqctl"), "-n", self.nodename, *arguments]
         return self._run(command)
 
+    def log(self) -> str:
+        """All that the node has logged."""
+        return "".join(path.read_text(errors="replace") for path in (self.data / "node" / "log").glob("*.log"))
+
     def end_epmd(self) -> None:
         """End the port mapper that the node started."""
         self._run(["epmd", "-kill"], check=False)
