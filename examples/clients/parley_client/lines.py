@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
 import httpx
@@ -193,7 +193,7 @@ class EventsLine(_HttpLine):
                 async for frame in heard:
                     yield frame
 
-    async def _listened(self, path: str) -> AsyncIterator[Frame]:
+    async def _listened(self, path: str) -> AsyncGenerator[Frame, None]:
         try:
             async with self._http.stream("GET", path, headers=self._headers) as answer:
                 if answer.status_code != 200:

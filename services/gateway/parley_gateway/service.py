@@ -148,7 +148,7 @@ async def serve_visitors(ctx: Context[Deps]) -> None:
     """The public port, until the drain: then visitors are sent away, in small groups."""
     deps = ctx.deps
     await deps.reading.wait()
-    options = {
+    options: dict[str, Any] = {
         "http": Http,
         "ws": Protocol,
         "ws_max_size": deps.settings.frame_bytes,

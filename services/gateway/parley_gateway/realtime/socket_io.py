@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from parley.contracts.v1 import ClientFrame, Hello
+from parley.contracts.v1 import Hello
 from parley.core import Invalid, ParleyError, new_id
 from parley_gateway.desk import Desk
 from parley_gateway.door import Knock, knock_of
@@ -164,7 +164,7 @@ class SocketIo:
         if client is None:
             return None
         try:
-            return await client.said(cast(ClientFrame, read_value({event: data[0] if data else {}})))
+            return await client.said(read_value({event: data[0] if data else {}}))
         except Invalid as error:
             client.connection.refuse(error)
             return {"error": {"code": "bad_frame", "message": str(error)}}
