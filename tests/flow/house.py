@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "shop" / "handbook"
 START_SECONDS = 30
+SERVICES = ("knowledge", "media", "session-router", "ai-engine", "gateway")
 
 
 def free_port() -> int:
@@ -50,6 +51,12 @@ class House:
         self.processes["+".join(names)] = subprocess.Popen(
             command, env={**os.environ, **self.environment}, stdout=log, stderr=log, start_new_session=True
         )
+
+    def start_each(self) -> None:
+        """Every service of a turn as its own process, ready."""
+        for name in SERVICES:
+            self.start(name)
+        self.wait_ready()
 
     def apply_topology(self) -> None:
         """What the operator does once per installation."""

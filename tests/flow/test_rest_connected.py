@@ -10,7 +10,6 @@ import pytest_asyncio
 
 from parley.core import new_id
 from parley.testing.servers.rabbitmq import RabbitNode, rabbit_node
-from tests.faults.desk import start_all
 from tests.flow.house import House, a_plot, free_port
 from tests.flow.people import EN, ZH, a_visitor, answered, ids, seqs
 
@@ -28,7 +27,7 @@ async def node() -> AsyncIterator[RabbitNode]:
 def built(node: RabbitNode) -> Iterator[House]:
     with a_plot(PARLEY_BUS_URL=node.url, PARLEY_GATEWAY_ACCEPT_SECONDS="1") as house:
         house.apply_topology()
-        start_all(house, echo=False)
+        house.start_each()
         yield house
 
 

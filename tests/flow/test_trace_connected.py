@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from tests.faults.desk import start_all
 from tests.flow.a_trace import TURN, check_turn, edges, read_trace
 from tests.flow.house import a_plot
 from tests.flow.people import ZH, a_visitor, answered
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.connected
 async def test_one_trace_holds_the_whole_turn_across_processes_and_the_broker(bus_url: str) -> None:
     with a_plot(PARLEY_BUS_URL=bus_url) as house:
         await asyncio.to_thread(house.apply_topology)
-        await asyncio.to_thread(start_all, house, echo=False)
+        await asyncio.to_thread(house.start_each)
         async with a_visitor(house) as visitor:
             end = await answered(visitor, ZH, seconds=30)
             assert "24 小时" in end["text"]

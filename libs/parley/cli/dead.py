@@ -63,7 +63,9 @@ def dead() -> None:
 @_filters
 def list_letters(limit: int, **words: str) -> None:
     """What is parked, oldest first."""
-    letters = [parked for parked in with_bus(lambda bus: bus.dead_letters(LOOKED_AT)) if Wanted((), **words).has(parked)]
+    letters = [
+        parked for parked in with_bus(lambda bus: bus.dead_letters(LOOKED_AT)) if Wanted((), **words).has(parked)
+    ]
     for parked in letters[:limit]:
         click.echo(_line(parked))
     if not letters:

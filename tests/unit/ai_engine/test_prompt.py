@@ -82,3 +82,11 @@ def test_a_wrong_prompt_stops_the_start_and_is_named(tmp_path: Path, source: str
     (tmp_path / "answer.zh.j2").write_text(source, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"answer\.zh\.j2"):
         Prompts(str(tmp_path))
+
+
+@pytest.mark.parametrize("limit", [200, 400, 800])
+def test_rounds_that_do_not_fit_are_left_out_whole(limit: int) -> None:
+    turn = a_long_talk("现在呢？" * 300, *["一段不短的话，说了很多" * 9] * 8)
+    ask = prompt_for(turn, Evidence((RETURNS,) * 5), "zh", SHIPPED, limit)
+    assert prompt_tokens(ask) <= limit
+    assert all(said.text == "一段不短的话，说了很多" * 9 for said in ask.messages[1:-1])
