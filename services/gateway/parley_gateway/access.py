@@ -79,6 +79,7 @@ class Access:
         """An API key or a signing key was revoked."""
         if key_id.startswith(SIGNING_KEY):
             self._revoked.add(key_id)
+            self._verification_at = float("-inf")  # its successor may be in use at once
         self._keys = {secret: known for secret, known in self._keys.items() if known[0].key_id != key_id}
 
     async def _known_key(self, secret: str) -> ApiKey:

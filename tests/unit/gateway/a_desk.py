@@ -84,10 +84,12 @@ def refused(code: grpc.StatusCode, details: str = "") -> grpc.aio.AioRpcError:
 DOWN = refused(grpc.StatusCode.UNAVAILABLE)
 
 
-def a_token(session: str = SESSION, *, tenant: str = TENANT, seconds: float = 3600, **claims: Any) -> str:
+def a_token(
+    session: str = SESSION, *, tenant: str = TENANT, seconds: float = 3600, kid: str = "k1", **claims: Any
+) -> str:
     """A visitor token of the fake router."""
     body = {"iss": "parley", "aud": "visitor", "sub": session, "tenant": tenant, "exp": int(time.time() + seconds)}
-    return jwt.encode({**body, **claims}, PRIVATE, algorithm="EdDSA", headers={"kid": "k1"})
+    return jwt.encode({**body, **claims}, PRIVATE, algorithm="EdDSA", headers={"kid": kid})
 
 
 class Router:
@@ -99,6 +101,7 @@ class Router:
         self.keys = {API_KEY: ApiKey(key_id="k_agent", tenant_id=TENANT, name="李娜", scopes=["ingest", "agent"])}
         self.origins: dict[str, list[str]] = {TENANT: ["https://shop.example"]}
         self.down: grpc.aio.AioRpcError | None = None
+        self.signing = "k1"
         self.asked: list[str] = []
         self.hold: asyncio.Event | None = None  # History waits for it
         self.media: dict[str, str] = {}  # media_id -> session
@@ -143,7 +146,7 @@ class Router:
 
     async def VerificationKeys(self, request: Any, timeout: float) -> VerificationKeysResponse:  # noqa: N802
         self._asked("VerificationKeys")
-        return VerificationKeysResponse(keys=[VerificationKey(kid="k1", public_key_pem=PUBLIC_PEM.decode())])
+        return VerificationKeysResponse(keys=[VerificationKey(kid=self.signing, public_key_pem=PUBLIC_PEM.decode())])
 
     async def FetchMedia(self, request: Any, timeout: float) -> FetchMediaResponse:  # noqa: N802
         self._asked("FetchMedia")

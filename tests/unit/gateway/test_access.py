@@ -92,6 +92,22 @@ async def test_clocks_may_differ_a_little_when_a_token_expires(tmp_path: Path) -
             await at.desk.access.visitor(a_token(seconds=-LEEWAY_SECONDS - 1))
 
 
+async def test_the_successor_of_a_revoked_signing_key_is_known_at_once(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as at:
+        await at.desk.access.visitor(a_token())
+        at.router.signing = "sig_2"
+        at.desk.access.forget_key("sig_1")
+        assert (await at.desk.access.visitor(a_token(kid="sig_2"))).kid == "sig_2"
+
+
+async def test_invented_signing_keys_are_asked_about_once_a_second(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as at:
+        for kid in ("无", "sig_x", "sig_y"):
+            with pytest.raises(Unauthorised):
+                await at.desk.access.visitor(a_token(kid=kid))
+        assert at.router.asked == ["VerificationKeys"]
+
+
 @pytest.mark.parametrize(
     "origin",
     [

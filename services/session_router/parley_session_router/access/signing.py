@@ -57,8 +57,10 @@ class Signing:
             return False
         if len(kept) == 1:
             await self.rotate()
-        self._ring = None
-        return await self._store.drop_signing_key(kid)
+        try:
+            return await self._store.drop_signing_key(kid)
+        finally:
+            self._ring = None  # not before: whoever reads meanwhile would keep it
 
     async def rotate(self) -> SigningKey:
         """Make the next generation now, whatever the age of the last. Tokens of the last stay good."""
