@@ -5,6 +5,7 @@ from pathlib import Path
 
 from parley.core import SettingsError
 from parley_ai_engine.guards.links import LinkFilter
+from parley_ai_engine.guards.provenance import ProvenanceFilter, Support
 from parley_ai_engine.guards.words import WordFilter, WordList
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 
@@ -26,29 +27,22 @@ class Outgoing:
         listed = [line for line in lines if line.strip() and not line.startswith("#")]
         return Outgoing(WordList(listed), tuple(host for host in hosts.split(",") if host.strip()))
 
-    def check(self, text: str) -> str:
-        """A whole text. Raises Blocked."""
-        return self._through(text, *self._filters())
-
-    def guard(self, writer: ChunkWriter) -> "GuardedWriter":
-        """The way to a writer."""
-        return GuardedWriter(writer, *self._filters())
-
-    def _filters(self) -> tuple[WordFilter, LinkFilter]:
-        return WordFilter(self.words), LinkFilter(self.hosts)
-
-    @staticmethod
-    def _through(text: str, words: WordFilter, links: LinkFilter) -> str:
-        return links.write(words.write(text) + words.finish()) + links.finish()
+    def guard(self, writer: ChunkWriter, support: Support | None = None) -> "GuardedWriter":
+        """The way to a writer. With `support`, facts that stand nowhere in it are not shown either."""
+        provenance = ProvenanceFilter(support) if support is not None else None
+        return GuardedWriter(writer, WordFilter(self.words), LinkFilter(self.hosts), provenance)
 
 
 class GuardedWriter:
     """Writes what may be shown. `write` and `finish` raise Blocked."""
 
-    def __init__(self, writer: ChunkWriter, words: WordFilter, links: LinkFilter) -> None:
+    def __init__(
+        self, writer: ChunkWriter, words: WordFilter, links: LinkFilter, provenance: ProvenanceFilter | None = None
+    ) -> None:
         self._writer = writer
         self._words = words
         self._links = links
+        self._provenance = provenance
 
     @property
     def text(self) -> str:
@@ -62,11 +56,13 @@ class GuardedWriter:
 
     def write(self, text: str) -> None:
         """More of the answer."""
-        self._pass(self._links.write(self._words.write(text)))
+        known = self._provenance.write(text) if self._provenance else text
+        self._pass(self._links.write(self._words.write(known)))
 
     def finish(self) -> None:
         """The answer is complete."""
-        self._pass(self._links.write(self._words.finish()) + self._links.finish())
+        known = self._provenance.finish() if self._provenance else ""
+        self._pass(self._links.write(self._words.write(known) + self._words.finish()) + self._links.finish())
         self._writer.finish()
 
     def _pass(self, text: str) -> None:

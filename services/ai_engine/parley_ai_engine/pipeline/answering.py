@@ -13,6 +13,7 @@ from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
 from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
 from parley_ai_engine.guards.outgoing import GuardedWriter, Outgoing
+from parley_ai_engine.guards.provenance import Support
 from parley_ai_engine.guards.words import Blocked
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
 from parley_ai_engine.pipeline.ladder import Chosen, Ladder, NoModel, Route, Tried
@@ -102,12 +103,15 @@ class Answerer:
         prompt = self.prompts.find(turn.tenant, "answer", language)
         ask = prompt_for(turn, evidence, language, prompt, self.settings.context_tokens)
         pieces = ladder.chat(ask, turn.deadline, tried, tenant=turn.tenant)
+        support = support_of(turn, evidence)
         try:
-            route, text, end = await _stream(pieces, lambda origin: self.outgoing.guard(begin(origin)))
+            route, text, end = await _stream(pieces, lambda origin: self.outgoing.guard(begin(origin), support))
         except NoModel as error:
             return Fallen(tried.why(), shown=error.shown)
         except Blocked as blocked:
             log.warning("reply.blocked", guard=blocked.guard, session=turn.session)
+            if blocked.guard == "provenance":
+                return Fallen({**tried.why(), "guard": blocked.guard}, shown=True)
             unsure = not_sure(language, evidence, "blocked")
             return replace(unsure, why={**unsure.why, **tried.why(), "guard": blocked.guard})
         if text.strip().startswith(SENTINEL) or not text.strip():
@@ -123,6 +127,13 @@ class Answerer:
         return Reply(
             text, route.origin, evidence.passages[:3], end.finish_reason, evidence.answerable, why=why, level=route.rung
         )
+
+
+def support_of(turn: Turn, evidence: Evidence) -> Support:
+    """What an answer may state: the passages, what we said before, and the visitor's own codes."""
+    sources = [text for found in evidence.passages for text in (found.title, found.passage)]
+    ours = [text for role, text in turn.recent if role == "assistant"]
+    return Support.of([*sources, evidence.quote, *ours], [turn.question, *turn.earlier])
 
 
 async def _stream(

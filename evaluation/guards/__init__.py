@@ -1,0 +1,1 @@
+"""What guards catch, and what they stop without need, on our own sets."""
