@@ -2,7 +2,7 @@
 
 import click
 
-from parley.cli import agent, dead, doctor, keys, new_service, run, sessions, sites, topology, trace
+from parley.cli import agent, cost, dead, doctor, keys, new_service, run, sessions, sites, topology, trace
 from parley.core import ParleyError
 
 
@@ -33,6 +33,7 @@ for command in (
     keys.keys,
     sites.sites,
     trace.trace,
+    cost.cost,
     dead.dead,
     doctor.doctor,
     new_service.new_service,

@@ -5,6 +5,8 @@ from typing import Any
 import grpc.aio
 
 from parley.contracts.v1 import (
+    CostsRequest,
+    CostsResponse,
     EngineServicer,
     Message,
     Sender,
@@ -14,19 +16,24 @@ from parley.contracts.v1 import (
     TurnRequested,
 )
 from parley.core import Clock, Invalid
+from parley_ai_engine.costs.report import report
+from parley_ai_engine.costs.store import BY, CostQuery, CostStore
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.streaming import ChunkWriter
 from parley_ai_engine.pipeline.turn import Turn
 
 SUGGEST_SECONDS = 20.0
+MOST_LINES = 1000
+FOR_EVER = 1e12
 
 
-class Suggestions(EngineServicer):
-    """Drafts for agents: the pipeline of a turn, with nobody watching."""
+class EngineQuestions(EngineServicer):
+    """Drafts for agents, which are the pipeline of a turn with nobody watching, and what models have cost."""
 
-    def __init__(self, answerer: Answerer, clock: Clock) -> None:
+    def __init__(self, answerer: Answerer, clock: Clock, costs: CostStore) -> None:
         self._answerer = answerer
         self._clock = clock
+        self._costs = costs
 
     async def Suggest(  # noqa: N802 - the name in the contract
         self, request: SuggestRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -43,3 +50,27 @@ class Suggestions(EngineServicer):
         draft: Message = reply.message(turn, "", "")
         draft.sender.CopyFrom(Sender(kind=SenderKind.SENDER_KIND_ENGINE, name="Parley"))
         return SuggestResponse(draft=draft, sure=reply.handoff is None)
+
+    async def Costs(  # noqa: N802 - as above
+        self, request: CostsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> CostsResponse:
+        """Sums of a tenant's records. INVALID_ARGUMENT for sums by anything else than BY."""
+        by = request.by or "day"
+        if not request.tenant_id or by not in BY:
+            raise Invalid(f"costs need a tenant, and are summed by one of {', '.join(BY)}")
+        if request.limit > MOST_LINES:
+            raise Invalid(f"at most {MOST_LINES} lines are answered at once; ask for a shorter time")
+        only = {
+            "conversation": request.session_id,
+            "contact": request.contact_id,
+            "channel": request.channel,
+            "model": request.model,
+        }
+        query = CostQuery(
+            request.tenant_id,
+            by,
+            since=request.since.seconds + request.since.nanos / 1e9,
+            until=request.until.seconds + request.until.nanos / 1e9 or FOR_EVER,
+            only=tuple((name, value) for name, value in only.items() if value),
+        )
+        return report(await self._costs.sums(query), newest_first=by == "day", limit=request.limit or 50)

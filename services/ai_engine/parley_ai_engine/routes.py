@@ -1,6 +1,6 @@
 """Which models there are: the one of the environment, and those of a file."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from parley_ai_engine.admission.buckets import Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
 from parley_ai_engine.admission.prices import read_prices
 from parley_ai_engine.admission.redis_buckets import open_buckets
+from parley_ai_engine.costs.usage import Usage
 from parley_ai_engine.pipeline.ladder import Ladder, Route
 from parley_ai_engine.providers import open_model
 from parley_ai_engine.settings import EngineSettings, ModelSettings
@@ -48,9 +49,16 @@ def read_routes(path: Path) -> list[RouteSettings]:
 
 @asynccontextmanager
 async def open_ladder(
-    settings: EngineSettings, chosen: ModelSettings, clock: Clock, cache_url: str = "memory:"
+    settings: EngineSettings,
+    chosen: ModelSettings,
+    clock: Clock,
+    cache_url: str = "memory:",
+    book: Callable[[Usage], None] = lambda _: None,
 ) -> AsyncIterator[Ladder | None]:
-    """All models and their connections; None when there is not one. With `redis://…` all replicas share the limits."""
+    """All models and their connections; None when there is not one. With `redis://…` all replicas share the limits.
+
+    `book` is told of every call.
+    """
     wanted: list[tuple[ModelSettings, str]] = [(chosen, "main")] if chosen.url else []
     if settings.models:
         wanted += [(route, route.level) for route in read_routes(Path(settings.models))]
@@ -67,7 +75,7 @@ async def open_ladder(
             name = _key_name(one)
             gate = gates.setdefault(name, Gate(name, _limits(one), buckets, clock))
             routes.append(Route(model, Breaker(clock), level, gate, one.max_tokens))
-        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices)
+        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices, book=book)
 
 
 def _key_name(settings: ModelSettings) -> str:

@@ -13,6 +13,8 @@ from parley.service import Context, Service
 from parley.testing import TestBench
 from parley.testing.builders import a_meta, a_turn
 from parley_ai_engine import service as engine
+from parley_ai_engine.costs.store import CostQuery, CostSum
+from parley_ai_engine.costs.usage import Usage
 from parley_ai_engine.pipeline.answering import Answerer, Begin
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.turn import Reply, Turn
@@ -46,13 +48,21 @@ class NoKnowledge:
         raise AssertionError("not asked here")
 
 
+class NoBooks:
+    async def add(self, usage: Usage) -> None:
+        raise AssertionError("no model is asked here")
+
+    async def sums(self, query: CostQuery) -> list[CostSum]:
+        return []
+
+
 @asynccontextmanager
 async def a_bench() -> AsyncIterator[tuple[TestBench[Deps], Scripted]]:
     answerer = Scripted()
 
     @asynccontextmanager
     async def opens(ctx: Context[Deps]) -> AsyncIterator[Deps]:
-        yield Deps(answerer, Turns(ctx, answerer))
+        yield Deps(answerer, Turns(ctx, answerer), NoBooks())
 
     service: Service[Deps] = Service("ai-engine", Deps, opens=opens)
     service.consumptions = engine.service.consumptions

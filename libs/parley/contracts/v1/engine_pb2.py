@@ -22,20 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from parley.contracts.v1 import conversation_pb2 as parley_dot_contracts_dot_v1_dot_conversation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parley/contracts/v1/engine.proto\x12\x13parley.contracts.v1\x1a&parley/contracts/v1/conversation.proto\"u\n\x0eSuggestRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12,\n\x06recent\x18\x03 \x03(\x0b\x32\x1c.parley.contracts.v1.Message\x12\x0e\n\x06locale\x18\x04 \x01(\t\"L\n\x0fSuggestResponse\x12+\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x1c.parley.contracts.v1.Message\x12\x0c\n\x04sure\x18\x02 \x01(\x08\x32^\n\x06\x45ngine\x12T\n\x07Suggest\x12#.parley.contracts.v1.SuggestRequest\x1a$.parley.contracts.v1.SuggestResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n parley/contracts/v1/engine.proto\x12\x13parley.contracts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&parley/contracts/v1/conversation.proto\"u\n\x0eSuggestRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12,\n\x06recent\x18\x03 \x03(\x0b\x32\x1c.parley.contracts.v1.Message\x12\x0e\n\x06locale\x18\x04 \x01(\t\"L\n\x0fSuggestResponse\x12+\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x1c.parley.contracts.v1.Message\x12\x0c\n\x04sure\x18\x02 \x01(\x08\"\xda\x01\n\x0c\x43ostsRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsession_id\x18\x05 \x01(\t\x12\x12\n\ncontact_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\r\n\x05limit\x18\t \x01(\r\")\n\x05Money\x12\x0e\n\x06\x61mount\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"P\n\x06Saving\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x04\x12+\n\x07\x61mounts\x18\x03 \x03(\x0b\x32\x1a.parley.contracts.v1.Money\"\xf4\x01\n\x08\x43ostLine\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x02 \x01(\x04\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\x04\x12\x15\n\rcached_tokens\x18\x04 \x01(\x04\x12\x15\n\routput_tokens\x18\x05 \x01(\x04\x12\x17\n\x0f\x65stimated_calls\x18\x06 \x01(\x04\x12\x16\n\x0eunpriced_calls\x18\x07 \x01(\x04\x12+\n\x07\x61mounts\x18\x08 \x03(\x0b\x32\x1a.parley.contracts.v1.Money\x12*\n\x05saved\x18\t \x03(\x0b\x32\x1b.parley.contracts.v1.Saving\"k\n\rCostsResponse\x12,\n\x05lines\x18\x01 \x03(\x0b\x32\x1d.parley.contracts.v1.CostLine\x12,\n\x05total\x18\x02 \x01(\x0b\x32\x1d.parley.contracts.v1.CostLine2\xae\x01\n\x06\x45ngine\x12T\n\x07Suggest\x12#.parley.contracts.v1.SuggestRequest\x1a$.parley.contracts.v1.SuggestResponse\x12N\n\x05\x43osts\x12!.parley.contracts.v1.CostsRequest\x1a\".parley.contracts.v1.CostsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.contracts.v1.engine_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUGGESTREQUEST']._serialized_start=97
-  _globals['_SUGGESTREQUEST']._serialized_end=214
-  _globals['_SUGGESTRESPONSE']._serialized_start=216
-  _globals['_SUGGESTRESPONSE']._serialized_end=292
-  _globals['_ENGINE']._serialized_start=294
-  _globals['_ENGINE']._serialized_end=388
+  _globals['_SUGGESTREQUEST']._serialized_start=130
+  _globals['_SUGGESTREQUEST']._serialized_end=247
+  _globals['_SUGGESTRESPONSE']._serialized_start=249
+  _globals['_SUGGESTRESPONSE']._serialized_end=325
+  _globals['_COSTSREQUEST']._serialized_start=328
+  _globals['_COSTSREQUEST']._serialized_end=546
+  _globals['_MONEY']._serialized_start=548
+  _globals['_MONEY']._serialized_end=589
+  _globals['_SAVING']._serialized_start=591
+  _globals['_SAVING']._serialized_end=671
+  _globals['_COSTLINE']._serialized_start=674
+  _globals['_COSTLINE']._serialized_end=918
+  _globals['_COSTSRESPONSE']._serialized_start=920
+  _globals['_COSTSRESPONSE']._serialized_end=1027
+  _globals['_ENGINE']._serialized_start=1030
+  _globals['_ENGINE']._serialized_end=1204
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ gRPC: what others ask of an engine without a turn."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from parley.contracts.v1 import conversation_pb2 as _conversation_pb2
 import builtins as _builtins
@@ -70,3 +71,183 @@ class SuggestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SuggestResponse: _TypeAlias = SuggestResponse  # noqa: Y015
+
+@_typing.final
+class CostsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    by: _builtins.str
+    """conversation, contact, channel, model, day"""
+    session_id: _builtins.str
+    """only these, where given"""
+    contact_id: _builtins.str
+    channel: _builtins.str
+    model: _builtins.str
+    limit: _builtins.int
+    """1..1000, 50 when 0"""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """the beginning when unset"""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """excluded; no end when unset"""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        by: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        session_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        model: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "channel", b"channel", "contact_id", b"contact_id", "limit", b"limit", "model", b"model", "session_id", b"session_id", "since", b"since", "tenant_id", b"tenant_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostsRequest: _TypeAlias = CostsRequest  # noqa: Y015
+
+@_typing.final
+class Money(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    amount: _builtins.str
+    """a decimal number"""
+    currency: _builtins.str
+    """ISO 4217"""
+    def __init__(
+        self,
+        *,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Money: _TypeAlias = Money  # noqa: Y015
+
+@_typing.final
+class Saving(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """cache, single_flight, small_model"""
+    calls: _builtins.int
+    @_builtins.property
+    def amounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Money]: ...
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        calls: _builtins.int = ...,
+        amounts: _abc.Iterable[Global___Money] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "by", b"by", "calls", b"calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Saving: _TypeAlias = Saving  # noqa: Y015
+
+@_typing.final
+class CostLine(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHED_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_CALLS_FIELD_NUMBER: _builtins.int
+    UNPRICED_CALLS_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    calls: _builtins.int
+    """to models, failed ones too"""
+    input_tokens: _builtins.int
+    cached_tokens: _builtins.int
+    """of the input"""
+    output_tokens: _builtins.int
+    estimated_calls: _builtins.int
+    """whose usage no vendor told"""
+    unpriced_calls: _builtins.int
+    """used tokens of which no price is known"""
+    @_builtins.property
+    def amounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Money]: ...
+    @_builtins.property
+    def saved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Saving]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        calls: _builtins.int = ...,
+        input_tokens: _builtins.int = ...,
+        cached_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+        estimated_calls: _builtins.int = ...,
+        unpriced_calls: _builtins.int = ...,
+        amounts: _abc.Iterable[Global___Money] | None = ...,
+        saved: _abc.Iterable[Global___Saving] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "cached_tokens", b"cached_tokens", "calls", b"calls", "estimated_calls", b"estimated_calls", "input_tokens", b"input_tokens", "key", b"key", "output_tokens", b"output_tokens", "saved", b"saved", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostLine: _TypeAlias = CostLine  # noqa: Y015
+
+@_typing.final
+class CostsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostLine]:
+        """the dearest first; by day the newest first"""
+
+    @_builtins.property
+    def total(self) -> Global___CostLine:
+        """of all, also those beyond the limit"""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___CostLine] | None = ...,
+        total: Global___CostLine | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostsResponse: _TypeAlias = CostsResponse  # noqa: Y015

@@ -39,6 +39,11 @@ class EngineStub:
                 request_serializer=parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestResponse.FromString,
                 _registered_method=True)
+        self.Costs = channel.unary_unary(
+                '/parley.contracts.v1.Engine/Costs',
+                request_serializer=parley_dot_contracts_dot_v1_dot_engine__pb2.CostsRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_engine__pb2.CostsResponse.FromString,
+                _registered_method=True)
 
 
 class EngineServicer:
@@ -51,6 +56,13 @@ class EngineServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Costs(self, request, context):
+        """What models have cost a tenant, and what was saved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EngineServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_EngineServicer_to_server(servicer, server):
                     servicer.Suggest,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestResponse.SerializeToString,
+            ),
+            'Costs': grpc.unary_unary_rpc_method_handler(
+                    servicer.Costs,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_engine__pb2.CostsRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_engine__pb2.CostsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,33 @@ class Engine:
             '/parley.contracts.v1.Engine/Suggest',
             parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_engine__pb2.SuggestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Costs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Engine/Costs',
+            parley_dot_contracts_dot_v1_dot_engine__pb2.CostsRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_engine__pb2.CostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,12 +33,16 @@ class EngineStub:
     def __new__(cls, channel: _aio.Channel) -> EngineAsyncStub: ...
     Suggest: _grpc.UnaryUnaryMultiCallable[_engine_pb2.SuggestRequest, _engine_pb2.SuggestResponse]
     """A draft for an agent: the same pipeline, nothing is sent to the visitor."""
+    Costs: _grpc.UnaryUnaryMultiCallable[_engine_pb2.CostsRequest, _engine_pb2.CostsResponse]
+    """What models have cost a tenant, and what was saved."""
 
 @_typing.type_check_only
 class EngineAsyncStub(EngineStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Suggest: _aio.UnaryUnaryMultiCallable[_engine_pb2.SuggestRequest, _engine_pb2.SuggestResponse]  # type: ignore[assignment]
     """A draft for an agent: the same pipeline, nothing is sent to the visitor."""
+    Costs: _aio.UnaryUnaryMultiCallable[_engine_pb2.CostsRequest, _engine_pb2.CostsResponse]  # type: ignore[assignment]
+    """What models have cost a tenant, and what was saved."""
 
 class EngineServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +52,13 @@ class EngineServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.SuggestResponse, _abc.Awaitable[_engine_pb2.SuggestResponse]]:
         """A draft for an agent: the same pipeline, nothing is sent to the visitor."""
+
+    @_abc_1.abstractmethod
+    def Costs(
+        self,
+        request: _engine_pb2.CostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engine_pb2.CostsResponse, _abc.Awaitable[_engine_pb2.CostsResponse]]:
+        """What models have cost a tenant, and what was saved."""
 
 def add_EngineServicer_to_server(servicer: EngineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

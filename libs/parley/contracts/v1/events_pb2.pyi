@@ -1112,6 +1112,133 @@ class TurnFinished(_message.Message):
 Global___TurnFinished: _TypeAlias = TurnFinished  # noqa: Y015
 
 @_typing.final
+class TokenPrice(_message.Message):
+    """What a million tokens cost, as decimal numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    input: _builtins.str
+    cached: _builtins.str
+    """of the input, read from the vendor's cache"""
+    output: _builtins.str
+    currency: _builtins.str
+    """ISO 4217"""
+    def __init__(
+        self,
+        *,
+        input: _builtins.str = ...,
+        cached: _builtins.str = ...,
+        output: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "currency", b"currency", "input", b"input", "output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenPrice: _TypeAlias = TokenPrice  # noqa: Y015
+
+@_typing.final
+class UsageRecorded(_message.Message):
+    """One call to a model and what it used, or one that was spared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    META_FIELD_NUMBER: _builtins.int
+    USAGE_ID_FIELD_NUMBER: _builtins.int
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHED_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    INSTEAD_FIELD_NUMBER: _builtins.int
+    SAVED_BY_FIELD_NUMBER: _builtins.int
+    FIRST_MS_FIELD_NUMBER: _builtins.int
+    TOTAL_MS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    usage_id: _builtins.str
+    """a repeat is counted once"""
+    turn_id: _builtins.str
+    """empty for a draft for an agent"""
+    channel: _builtins.str
+    contact_id: _builtins.str
+    """the visitor's external id in its channel"""
+    model: _builtins.str
+    """as it was asked for"""
+    level: _builtins.str
+    """main, other, local"""
+    outcome: _builtins.str
+    """answered, spared, cancelled, or the kind of failure"""
+    attempt: _builtins.int
+    input_tokens: _builtins.int
+    cached_tokens: _builtins.int
+    """of the input"""
+    output_tokens: _builtins.int
+    estimated: _builtins.bool
+    """the vendor told no usage"""
+    saved_by: _builtins.str
+    """cache, single_flight, small_model"""
+    first_ms: _builtins.int
+    """until the first text"""
+    total_ms: _builtins.int
+    @_builtins.property
+    def meta(self) -> _meta_pb2.EventMeta: ...
+    @_builtins.property
+    def price(self) -> Global___TokenPrice:
+        """what was paid; unset where no price is known"""
+
+    @_builtins.property
+    def instead(self) -> Global___TokenPrice:
+        """what would have been paid without what saved_by names"""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """when the call ended"""
+
+    def __init__(
+        self,
+        *,
+        meta: _meta_pb2.EventMeta | None = ...,
+        usage_id: _builtins.str = ...,
+        turn_id: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        level: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        input_tokens: _builtins.int = ...,
+        cached_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+        estimated: _builtins.bool = ...,
+        price: Global___TokenPrice | None = ...,
+        instead: Global___TokenPrice | None = ...,
+        saved_by: _builtins.str = ...,
+        first_ms: _builtins.int = ...,
+        total_ms: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "instead", b"instead", "meta", b"meta", "price", b"price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "attempt", b"attempt", "cached_tokens", b"cached_tokens", "channel", b"channel", "contact_id", b"contact_id", "estimated", b"estimated", "first_ms", b"first_ms", "input_tokens", b"input_tokens", "instead", b"instead", "level", b"level", "meta", b"meta", "model", b"model", "outcome", b"outcome", "output_tokens", b"output_tokens", "price", b"price", "saved_by", b"saved_by", "total_ms", b"total_ms", "turn_id", b"turn_id", "usage_id", b"usage_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsageRecorded: _TypeAlias = UsageRecorded  # noqa: Y015
+
+@_typing.final
 class MediaReceived(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,6 +54,41 @@ class KnowledgeStub:
                 request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentRequest.SerializeToString,
                 response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentResponse.FromString,
                 _registered_method=True)
+        self.GetDocument = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/GetDocument',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentResponse.FromString,
+                _registered_method=True)
+        self.OpenDraft = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/OpenDraft',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftResponse.FromString,
+                _registered_method=True)
+        self.ListDrafts = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/ListDrafts',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsResponse.FromString,
+                _registered_method=True)
+        self.MoveDraft = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/MoveDraft',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftResponse.FromString,
+                _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/ListVersions',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsResponse.FromString,
+                _registered_method=True)
+        self.DiffVersions = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/DiffVersions',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsResponse.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/parley.contracts.v1.Knowledge/Rollback',
+                request_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackResponse.FromString,
+                _registered_method=True)
 
 
 class KnowledgeServicer:
@@ -85,6 +120,52 @@ class KnowledgeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDocument(self, request, context):
+        """A document with its passages, live or as it was in a version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenDraft(self, request, context):
+        """A draft collects documents that nobody sees until it is published, then all at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDrafts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveDraft(self, request, context):
+        """Hands a draft in for review, publishes it, or drops it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffVersions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Makes a version live again, as a new one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnowledgeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +188,41 @@ def add_KnowledgeServicer_to_server(servicer, server):
                     servicer.RemoveDocument,
                     request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentRequest.FromString,
                     response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentResponse.SerializeToString,
+            ),
+            'GetDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDocument,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentResponse.SerializeToString,
+            ),
+            'OpenDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenDraft,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftResponse.SerializeToString,
+            ),
+            'ListDrafts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDrafts,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsResponse.SerializeToString,
+            ),
+            'MoveDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveDraft,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftResponse.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'DiffVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffVersions,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsResponse.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackRequest.FromString,
+                    response_serializer=parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -217,6 +333,195 @@ class Knowledge:
             '/parley.contracts.v1.Knowledge/RemoveDocument',
             parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentRequest.SerializeToString,
             parley_dot_contracts_dot_v1_dot_knowledge__pb2.RemoveDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/GetDocument',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.GetDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/OpenDraft',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.OpenDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDrafts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/ListDrafts',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListDraftsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/MoveDraft',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.MoveDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/ListVersions',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/DiffVersions',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.DiffVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.contracts.v1.Knowledge/Rollback',
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackRequest.SerializeToString,
+            parley_dot_contracts_dot_v1_dot_knowledge__pb2.RollbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,17 @@ class KnowledgeStub:
     PutDocument: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.PutDocumentRequest, _knowledge_pb2.PutDocumentResponse]
     """Adds or replaces one document; idempotent by content."""
     RemoveDocument: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RemoveDocumentRequest, _knowledge_pb2.RemoveDocumentResponse]
+    GetDocument: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]
+    """A document with its passages, live or as it was in a version."""
+    OpenDraft: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.OpenDraftRequest, _knowledge_pb2.OpenDraftResponse]
+    """A draft collects documents that nobody sees until it is published, then all at once."""
+    ListDrafts: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListDraftsRequest, _knowledge_pb2.ListDraftsResponse]
+    MoveDraft: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.MoveDraftRequest, _knowledge_pb2.MoveDraftResponse]
+    """Hands a draft in for review, publishes it, or drops it."""
+    ListVersions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListVersionsRequest, _knowledge_pb2.ListVersionsResponse]
+    DiffVersions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.DiffVersionsRequest, _knowledge_pb2.DiffVersionsResponse]
+    Rollback: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RollbackRequest, _knowledge_pb2.RollbackResponse]
+    """Makes a version live again, as a new one."""
 
 @_typing.type_check_only
 class KnowledgeAsyncStub(KnowledgeStub):
@@ -47,6 +58,17 @@ class KnowledgeAsyncStub(KnowledgeStub):
     PutDocument: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.PutDocumentRequest, _knowledge_pb2.PutDocumentResponse]  # type: ignore[assignment]
     """Adds or replaces one document; idempotent by content."""
     RemoveDocument: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RemoveDocumentRequest, _knowledge_pb2.RemoveDocumentResponse]  # type: ignore[assignment]
+    GetDocument: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetDocumentRequest, _knowledge_pb2.GetDocumentResponse]  # type: ignore[assignment]
+    """A document with its passages, live or as it was in a version."""
+    OpenDraft: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.OpenDraftRequest, _knowledge_pb2.OpenDraftResponse]  # type: ignore[assignment]
+    """A draft collects documents that nobody sees until it is published, then all at once."""
+    ListDrafts: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListDraftsRequest, _knowledge_pb2.ListDraftsResponse]  # type: ignore[assignment]
+    MoveDraft: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.MoveDraftRequest, _knowledge_pb2.MoveDraftResponse]  # type: ignore[assignment]
+    """Hands a draft in for review, publishes it, or drops it."""
+    ListVersions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListVersionsRequest, _knowledge_pb2.ListVersionsResponse]  # type: ignore[assignment]
+    DiffVersions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.DiffVersionsRequest, _knowledge_pb2.DiffVersionsResponse]  # type: ignore[assignment]
+    Rollback: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RollbackRequest, _knowledge_pb2.RollbackResponse]  # type: ignore[assignment]
+    """Makes a version live again, as a new one."""
 
 class KnowledgeServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -78,5 +100,58 @@ class KnowledgeServicer(metaclass=_abc_1.ABCMeta):
         request: _knowledge_pb2.RemoveDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.RemoveDocumentResponse, _abc.Awaitable[_knowledge_pb2.RemoveDocumentResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetDocument(
+        self,
+        request: _knowledge_pb2.GetDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.GetDocumentResponse, _abc.Awaitable[_knowledge_pb2.GetDocumentResponse]]:
+        """A document with its passages, live or as it was in a version."""
+
+    @_abc_1.abstractmethod
+    def OpenDraft(
+        self,
+        request: _knowledge_pb2.OpenDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.OpenDraftResponse, _abc.Awaitable[_knowledge_pb2.OpenDraftResponse]]:
+        """A draft collects documents that nobody sees until it is published, then all at once."""
+
+    @_abc_1.abstractmethod
+    def ListDrafts(
+        self,
+        request: _knowledge_pb2.ListDraftsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ListDraftsResponse, _abc.Awaitable[_knowledge_pb2.ListDraftsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def MoveDraft(
+        self,
+        request: _knowledge_pb2.MoveDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.MoveDraftResponse, _abc.Awaitable[_knowledge_pb2.MoveDraftResponse]]:
+        """Hands a draft in for review, publishes it, or drops it."""
+
+    @_abc_1.abstractmethod
+    def ListVersions(
+        self,
+        request: _knowledge_pb2.ListVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ListVersionsResponse, _abc.Awaitable[_knowledge_pb2.ListVersionsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DiffVersions(
+        self,
+        request: _knowledge_pb2.DiffVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.DiffVersionsResponse, _abc.Awaitable[_knowledge_pb2.DiffVersionsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Rollback(
+        self,
+        request: _knowledge_pb2.RollbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.RollbackResponse, _abc.Awaitable[_knowledge_pb2.RollbackResponse]]:
+        """Makes a version live again, as a new one."""
 
 def add_KnowledgeServicer_to_server(servicer: KnowledgeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,9 +1,9 @@
 """What calls cost: prices are dated data of the operator's, since no price list stays true."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -36,16 +36,32 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """One call. `estimated` when the vendor told no usage: the answer broke off, or it never tells."""
+class Tariff:
+    """What a million tokens cost at one time."""
 
-    model: str
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    estimated: bool = False
-    amount: Decimal | None = None
-    currency: str = ""
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+    currency: str
+
+    def of(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> Decimal:
+        """The exact amount; `cached_tokens` are those of the input."""
+        amount = (input_tokens - cached_tokens) * self.input + cached_tokens * self.cached
+        return (amount + output_tokens * self.output) / MILLION
+
+    def __str__(self) -> str:
+        """As `read` takes it."""
+        return f"{self.input:f} {self.cached:f} {self.output:f} {self.currency}"
+
+    @staticmethod
+    def read(text: str) -> "Tariff":
+        """Raises ValueError for what is no tariff."""
+        try:
+            *numbers, currency = text.split()
+            input_, cached, output = map(Decimal, numbers)
+        except (ValueError, InvalidOperation) as error:
+            raise ValueError(f'"{text}" is no price: expected three numbers and a currency') from error
+        return Tariff(input_, cached, output, currency)
 
 
 def read_prices(path: Path) -> list[Price]:
@@ -60,32 +76,11 @@ def read_prices(path: Path) -> list[Price]:
         raise SettingsError(f'PARLEY_AI_ENGINE_PRICES is "{path}"; mend {"; ".join(told)}') from None
 
 
-def priced(spent: Spent, prices: Sequence[Price], now: float) -> Spent:
-    """With its amount by the newest price that holds at `now` (unix seconds); without one where there is no price."""
+def price_of(model: str, prices: Sequence[Price], now: float) -> Tariff | None:
+    """By the newest price that holds at `now` (unix seconds); None where there is no price."""
     today = datetime.fromtimestamp(now, UTC).date()
-    fitting = [price for price in prices if price.since <= today and fnmatchcase(spent.model, price.model)]
+    fitting = [price for price in prices if price.since <= today and fnmatchcase(model, price.model)]
     if not fitting:
-        return spent
+        return None
     price = max(fitting, key=lambda one: one.since)
-    cached = price.input if price.cached is None else price.cached
-    amount = (spent.input_tokens - spent.cached_tokens) * price.input + spent.cached_tokens * cached
-    amount = (amount + spent.output_tokens * price.output) / MILLION
-    tokens = (spent.input_tokens, spent.cached_tokens, spent.output_tokens)
-    return Spent(spent.model, *tokens, spent.estimated, amount, price.currency)
-
-
-def explained(calls: Iterable[Spent]) -> dict[str, str]:
-    """A turn's calls in the words of its explanation: `tokens`, `cost`, and `cost_source`."""
-    calls = list(calls)
-    if not calls:
-        return {}
-    used = ((call.input_tokens, call.cached_tokens, call.output_tokens) for call in calls)
-    tokens = [sum(column) for column in zip(*used, strict=True)]
-    told = {"tokens": "{} in, {} of these cached, {} out".format(*tokens)}
-    told["cost_source"] = "estimated" if any(call.estimated for call in calls) else "reported"
-    if all(call.amount is not None for call in calls):
-        sums: dict[str, Decimal] = {}
-        for call in calls:
-            sums[call.currency] = sums.get(call.currency, Decimal(0)) + (call.amount or Decimal(0))
-        told["cost"] = ", ".join(f"{amount:f} {currency}" for currency, amount in sorted(sums.items()))
-    return told
+    return Tariff(price.input, price.input if price.cached is None else price.cached, price.output, price.currency)

@@ -102,7 +102,7 @@ class Answerer:
         tried = Tried()
         prompt = self.prompts.find(turn.tenant, "answer", language)
         ask = prompt_for(turn, evidence, language, prompt, self.settings.context_tokens)
-        pieces = ladder.chat(ask, turn.deadline, tried, tenant=turn.tenant)
+        pieces = ladder.chat(ask, turn.deadline, tried, turn.payer)
         support = support_of(turn, evidence)
         try:
             route, text, end = await _stream(pieces, lambda origin: self.outgoing.guard(begin(origin), support))

@@ -5,18 +5,19 @@ Below them stand the quote (L3), the rules (L4) and saying that we do not know (
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from parley.core import Clock
+from parley.core import Clock, new_id
 from parley.telemetry import Log, Recording, counter, gauge, histogram, names, span
 from parley_ai_engine.admission.breaker import Breaker
 from parley_ai_engine.admission.estimate import prompt_tokens, tokens_of
 from parley_ai_engine.admission.gate import Gate, NotAdmitted, Permit
-from parley_ai_engine.admission.prices import Price, Spent, explained, priced
+from parley_ai_engine.admission.prices import Price, price_of
 from parley_ai_engine.admission.retrying import Retrying
+from parley_ai_engine.costs.usage import NOBODY, Payer, Usage, explained
 from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
 
 LEVELS: Final = ("main", "other", "local")
@@ -67,7 +68,7 @@ class Tried:
     """What became of each route and what it cost, for the turn's explanation."""
 
     notes: list[str] = field(default_factory=list)
-    calls: list[Spent] = field(default_factory=list)
+    calls: list[Usage] = field(default_factory=list)
 
     def why(self) -> dict[str, str]:
         """As it is explained."""
@@ -84,8 +85,59 @@ class _Call:
     """What is asked, for whom, and until when on the monotonic clock."""
 
     ask: Ask
-    tenant: str
+    payer: Payer
     end: float
+
+
+@dataclass
+class _Running:
+    """One call under way, as it will stand in the books."""
+
+    route: Route
+    call: _Call
+    attempt: int
+    began: float
+    text: str = ""
+    first_ms: int = 0
+
+    def came(self, piece: str) -> None:
+        """More of the answer."""
+        self.first_ms = self.first_ms or self._passed()
+        self.text += piece
+
+    def answered(self, end: ModelReply) -> Usage:
+        """What the vendor told; where it told nothing, an estimate."""
+        if not end.reported:
+            return self._estimated("answered")
+        told = (end.input_tokens, end.cached_tokens, end.output_tokens)
+        return self._usage("answered", told, estimated=False)
+
+    def broke_off(self, error: BaseException) -> Usage:
+        """An answer of which something came is paid for, though nobody says how much; a refusal is not."""
+        outcome = error.kind if isinstance(error, ModelFailed) else "cancelled"
+        return self._estimated(outcome) if self.text else self._usage(outcome, (0, 0, 0), estimated=False)
+
+    def _estimated(self, outcome: str) -> Usage:
+        return self._usage(outcome, (prompt_tokens(self.call.ask), 0, tokens_of(self.text)), estimated=True)
+
+    def _usage(self, outcome: str, tokens: tuple[int, int, int], *, estimated: bool) -> Usage:
+        """The price goes by the model that was asked for, whatever name comes back."""
+        return Usage(
+            new_id("use"),
+            self.call.payer,
+            self.route.model.name,
+            0.0,
+            self.route.level,
+            outcome,
+            self.attempt,
+            *tokens,
+            estimated=estimated,
+            first_ms=self.first_ms,
+            total_ms=self._passed(),
+        )
+
+    def _passed(self) -> int:
+        return round((time.monotonic() - self.began) * 1000)
 
 
 class Ladder:
@@ -99,7 +151,9 @@ class Ladder:
         total_seconds: float = 30.0,
         retrying: Retrying | None = None,
         prices: Sequence[Price] = (),
+        book: Callable[[Usage], None] = lambda _: None,
     ) -> None:
+        self._book = book
         self._prices = prices
         self._routes = sorted(routes, key=lambda route: route.rung)
         self._clock = clock
@@ -107,7 +161,7 @@ class Ladder:
         self._retrying = retrying or Retrying(clock)
 
     async def chat(
-        self, ask: Ask, deadline: float, tried: Tried, *, tenant: str = ""
+        self, ask: Ask, deadline: float, tried: Tried, payer: Payer = NOBODY
     ) -> AsyncGenerator[Chosen | str | ModelReply, None]:
         """A Chosen, pieces of text, one ModelReply. Raises NoModel. Never another route once text was shown.
 
@@ -122,7 +176,7 @@ class Ladder:
             if not route.breaker.admit():
                 tried.note(route, "left alone")
                 continue
-            async with aclosing(self._climb(route, _Call(ask, tenant, end), tried)) as pieces:
+            async with aclosing(self._climb(route, _Call(ask, payer, end), tried)) as pieces:
                 answered = False
                 async for piece in pieces:
                     if not answered:
@@ -171,18 +225,16 @@ class Ladder:
             recording.set(names.ATTEMPT, number)
             try:
                 async with self._admitted(route, call) as permit, aclosing(route.model.chat(call.ask)) as pieces:
-                    text = ""
+                    running = _Running(route, call, number, time.monotonic())
                     try:
                         while not isinstance(piece := await self._next(pieces, call.end), ModelReply):
-                            text += piece
+                            running.came(piece)
                             yield piece
                         permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
-                        spent = _spent(route, call, piece, text)
-                    except BaseException:
-                        if text:
-                            tried.calls.append(self._priced(_spent(route, call, None, text)))
+                    except BaseException as error:
+                        self._note(running.broke_off(error), tried)
                         raise
-                    tried.calls.append(self._priced(spent))
+                    self._note(running.answered(piece), tried)
                 route.breaker.settle()
                 _note_usage(recording, piece)
                 yield piece
@@ -194,11 +246,14 @@ class Ladder:
                 histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
                 gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
 
-    def _priced(self, spent: Spent) -> Spent:
-        spent = priced(spent, self._prices, self._clock.now())
-        if spent.amount:
-            counter(names.MODEL_COST, spent.model, spent.currency).inc(float(spent.amount))
-        return spent
+    def _note(self, usage: Usage, tried: Tried) -> None:
+        """One call is over: into the turn's explanation and the desk's books."""
+        now = self._clock.now()
+        usage = replace(usage, at=now, price=price_of(usage.model, self._prices, now))
+        if cost := usage.cost():
+            counter(names.MODEL_COST, usage.model, usage.price.currency if usage.price else "").inc(float(cost))
+        tried.calls.append(usage)
+        self._book(usage)
 
     @asynccontextmanager
     async def _admitted(self, route: Route, call: _Call) -> AsyncIterator[Permit]:
@@ -209,7 +264,7 @@ class Ladder:
         tokens = prompt_tokens(call.ask) + (call.ask.max_tokens or route.max_tokens)
         async with AsyncExitStack() as stack:
             try:
-                permit = await stack.enter_async_context(route.gate.enter(call.tenant, tokens, call.end))
+                permit = await stack.enter_async_context(route.gate.enter(call.payer.tenant, tokens, call.end))
             except NotAdmitted as error:
                 raise ModelFailed("not_admitted", str(error)) from None
             yield permit
@@ -246,10 +301,3 @@ def _note_usage(recording: Recording, end: ModelReply) -> None:
     recording.set(names.GEN_AI_CACHED_TOKENS, end.cached_tokens)
     counter(names.GEN_AI_TOKENS, end.model, "input").inc(end.input_tokens)
     counter(names.GEN_AI_TOKENS, end.model, "output").inc(end.output_tokens)
-
-
-def _spent(route: Route, call: _Call, end: ModelReply | None, text: str) -> Spent:
-    """What the vendor told; where it told nothing, an estimate. Prices go by the model that was asked for."""
-    if end is not None and end.reported:
-        return Spent(route.model.name, end.input_tokens, end.cached_tokens, end.output_tokens)
-    return Spent(route.model.name, prompt_tokens(call.ask), 0, tokens_of(text), estimated=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from parley.contracts.v1 import Handoff, Message, Sender, SenderKind, Source, TurnRequested
+from parley_ai_engine.costs.usage import Payer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Turn:
     deadline: float
     gateways: tuple[str, ...]
     pictures: int = 0
+    channel: str = ""
+    contact: str = ""  # the visitor's external id in its channel
 
     @staticmethod
     def from_event(event: TurnRequested) -> "Turn":
@@ -39,12 +42,19 @@ class Turn:
             deadline=event.deadline.seconds + event.deadline.nanos / 1e9,
             gateways=tuple(event.gateway_ids),
             pictures=sum(len(message.media) for message in event.asked),
+            channel=event.channel,
+            contact=event.asked[-1].sender.id if event.asked else "",
         )
 
     @property
     def question(self) -> str:
         """All that was asked in this turn."""
         return "\n".join(self.asked).strip()
+
+    @property
+    def payer(self) -> Payer:
+        """For whom models work in this turn."""
+        return Payer(self.tenant, self.session, self.turn_id, self.channel, self.contact)
 
 
 def _role(message: Message) -> str:
