@@ -43,6 +43,7 @@ class Load:
     visitors: int = 10
     per_second: float = 2.0
     seconds: float = SECONDS
+    messages: int = 0  # of each visitor, at most; 0: no limit
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Desk:
     front: FaultProxy  # between visitors and the gateway
     port: int
     router_ports: list[int]
+    spare_port: int  # of a second gateway
     ledger: Ledger = field(default_factory=Ledger)
     visitors: list[Visitor] = field(default_factory=list)
 
@@ -80,7 +82,8 @@ class Desk:
         """Start a process of a service; its first replica bears the service's name, the second `NAME-2`."""
         listen = f"127.0.0.1:{self.router_ports[replica - 1]}" if service == "session-router" else ""
         name = service if replica == 1 else f"{service}-{replica}"
-        return self.services.launch(service, name, PARLEY_SESSION_ROUTER_LISTEN=listen)
+        port = self.port if replica == 1 else self.spare_port
+        return self.services.launch(service, name, PARLEY_SESSION_ROUTER_LISTEN=listen, PARLEY_GATEWAY_PORT=str(port))
 
     async def until_served(self, seconds: float) -> None:
         """Wait until every visitor who has written since the last fault was answered. Raises TimeoutError."""
@@ -91,7 +94,9 @@ class Desk:
         """As it was in the beginning: every line whole, every process running and ready."""
         for line in self.lines:
             line.heal()
+        self.front.lead_to(self.port)
         self.broker.process.thaw()
+        self.database.process.thaw()
         for process in self.services.processes.values():
             process.thaw()
             if process.exit_code is not None:
@@ -154,7 +159,7 @@ def _served(visitor: Visitor) -> bool:
 async def _write(visitor: Visitor, load: Load, number: int, stop: asyncio.Event) -> None:
     """Write at fixed moments, late ones too: an open loop."""
     begin = time.monotonic() + number / load.visitors / load.per_second
-    for turn in itertools.count():
+    for turn in range(load.messages) if load.messages else itertools.count():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, begin + turn / load.per_second - time.monotonic())):
                 await stop.wait()
@@ -162,6 +167,11 @@ async def _write(visitor: Visitor, load: Load, number: int, stop: asyncio.Event)
             return
         await visitor.say(f"第 {turn} 个问题 from {number}")
         await visitor.resend_stale()
+    while not stop.is_set():
+        await visitor.resend_stale()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await stop.wait()
 
 
 @asynccontextmanager
@@ -197,7 +207,7 @@ async def a_desk(
         settings["PARLEY_SESSION_ROUTER_URL"] = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
         processes = await stack.enter_async_context(supervisor(folder, settings))
         await processes.cli("topology", "apply")
-        desk = Desk(processes, broker, bus_line, database, database_line, front, port, ports)
+        desk = Desk(processes, broker, bus_line, database, database_line, front, port, ports, free_port())
         for service in services:
             desk.launch(service)
         await processes.ready()

@@ -3,7 +3,9 @@
 import asyncio
 from functools import partial
 
-from tests.faults.desk import CRASH_SECONDS, FROZEN_SECONDS, MARKS, SECONDS, SERVICES, Desk, Load, judged, until
+import pytest
+
+from tests.faults.desk import CRASH_SECONDS, FROZEN_SECONDS, LONG, MARKS, SECONDS, SERVICES, Desk, Load, judged, until
 
 pytestmark = MARKS
 
@@ -27,23 +29,34 @@ async def test_r06_killing_every_service_in_turn_loses_doubles_and_shuffles_noth
     assert verdict.recovery_s <= CRASH_SECONDS
 
 
-async def test_r05_what_a_frozen_router_held_is_taken_over_and_its_late_writes_change_nothing(desk: Desk) -> None:
-    await desk.launch("session-router", 2).wait_ready()
+@pytest.mark.parametrize("frozen", [(name,) for name in SERVICES] if LONG else [SERVICES], ids=" and ".join)
+async def test_r05_what_a_frozen_process_held_is_taken_over_and_its_late_writes_change_nothing(
+    desk: Desk, frozen: tuple[str, ...]
+) -> None:
+    """Each service has a second replica; the load balancer leads new connections to the gateway that is ready."""
     seconds = max(SECONDS, 10)
+    replicas = [desk.launch(name, 2) for name in frozen]
+    await asyncio.gather(*(replica.wait_ready() for replica in replicas))
 
     async def fault() -> None:
-        await asyncio.sleep(1)
-        desk.services["session-router"].freeze()
-        desk.over("router frozen")
+        await asyncio.sleep(1.5)
+        for name in frozen:
+            desk.services[name].freeze()
+        desk.over(f"{' and '.join(frozen)} frozen")
+        if "gateway" in frozen:
+            desk.front.lead_to(desk.spare_port)
+        await asyncio.sleep(1)  # everybody has written by now, many to nobody
         await desk.until_served(FROZEN_SECONDS + 5)
-        desk.services["session-router"].thaw()
+        for name in frozen:
+            desk.services[name].thaw()
 
     try:
-        verdict = judged(
-            "R05", "router: SIGSTOP with a second replica", await desk.under_load(fault, Load(seconds=seconds))
-        )
+        verdict = await desk.under_load(fault, Load(per_second=1, seconds=seconds, messages=3))
+        judged("R05", f"{' and '.join(frozen)}: SIGSTOP beside a second replica", verdict)
     finally:
-        await desk.services.stop("session-router-2")
+        await desk.mend()
+        for name in frozen:
+            await desk.services.stop(f"{name}-2")
     assert verdict.broken() == {}
     assert verdict.everyone_s <= FROZEN_SECONDS
 

@@ -47,6 +47,10 @@ class FaultProxy:
         credentials, at, _ = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}{self.address}"))
 
+    def lead_to(self, port: int) -> None:
+        """Send whoever comes from now on to another port of the same host, as a load balancer does; others stay."""
+        self._target = (self._target[0], port)
+
     # ---- faults -----------------------------------------------------------------------------------------
 
     def cut(self) -> None:

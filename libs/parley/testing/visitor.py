@@ -18,6 +18,7 @@ from parley.testing.ledger import Ledger, Seen, Sent
 from parley.testing.ledger_checks import is_answer
 
 RESEND_AFTER = 5.0
+PROBE_SECONDS = 3.0  # for a sign of life from a server that leaves messages unacknowledged
 PROTOCOL = Subprotocol("parley.v1.json")
 
 
@@ -40,6 +41,7 @@ class Visitor:
     _previews: dict[str, tuple[int, str]] = field(default_factory=dict)
     _outbox: dict[str, tuple[str, float]] = field(default_factory=dict)
     _socket: ClientConnection | None = None
+    _probing: "asyncio.Task[None] | None" = None
     _done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def live(self) -> None:
@@ -69,11 +71,14 @@ class Visitor:
         return client_msg_id
 
     async def resend_stale(self) -> None:
-        """Send again what nobody has acknowledged for a while."""
-        for client_msg_id, (text, since) in list(self._outbox.items()):
-            if time.monotonic() - since > RESEND_AFTER:
-                self._outbox[client_msg_id] = (text, time.monotonic())
-                await self._transmit(client_msg_id)
+        """Send again what nobody has acknowledged for a while, and ask whether the other end still lives."""
+        now = time.monotonic()
+        stale = {name: text for name, (text, since) in self._outbox.items() if now - since > RESEND_AFTER}
+        if stale and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe())
+        for client_msg_id, text in stale.items():
+            self._outbox[client_msg_id] = (text, now)
+            await self._transmit(client_msg_id)
 
     @property
     def unacked(self) -> int:
@@ -167,6 +172,19 @@ class Visitor:
                 self.torn.append(f"{chunk['message_id']}: piece {index} after {before[0]}")
             text = before[1] + text
         self._previews[chunk["message_id"]] = (index, text)
+
+    async def _probe(self) -> None:
+        """Leave a connection whose other end is frozen: nothing would ever close it."""
+        socket = self._socket
+        if socket is None:
+            return
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await (await socket.ping())
+        except TimeoutError:
+            socket.transport.abort()
+        except WebSocketException:
+            pass  # it is closed already
 
     async def _transmit(self, client_msg_id: str) -> None:
         if self._socket is None:
