@@ -54,6 +54,7 @@ GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 GEN_AI_CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 ATTEMPT: Final = "parley.attempt"  # which try of one route this is, from 1
 DEGRADE_LEVEL: Final = "parley.degrade_level"  # the rung of the ladder that answered: L0 the chosen model … L5 nobody
+GUARD: Final = "parley.guard"  # what a guard found, in words without the text: hidden PHONE, provenance
 ERROR_TYPE: Final = "error.type"
 
 # ---- metrics: (name, help, labels) -----------------------------------------------------------------

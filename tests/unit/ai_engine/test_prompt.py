@@ -65,7 +65,7 @@ def test_a_tenants_prompt_goes_before_the_operators_and_that_before_the_shipped(
     prompts = Prompts(str(tmp_path))
     assert prompts.find("shop", "answer", "zh").label.startswith("answer.zh v9 ")
     assert prompts.find("demo", "answer", "zh").label.startswith("answer.zh v7 ")
-    assert prompts.find("demo", "answer", "en").label.startswith("answer.en v1 ")
+    assert prompts.find("demo", "answer", "en").label.startswith("answer.en v2 ")
     assert prompts.find("../shop", "answer", "zh").label.startswith("answer.zh v7 ")
 
 

@@ -1,10 +1,13 @@
 """Everything that an answer passes on its way out, piece by piece."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from parley.core import SettingsError
 from parley_ai_engine.guards.links import LinkFilter
+from parley_ai_engine.guards.personal import Personal, Restorer
 from parley_ai_engine.guards.provenance import ProvenanceFilter, Support
 from parley_ai_engine.guards.words import WordFilter, WordList
 from parley_ai_engine.pipeline.streaming import ChunkWriter
@@ -27,22 +30,54 @@ class Outgoing:
         listed = [line for line in lines if line.strip() and not line.startswith("#")]
         return Outgoing(WordList(listed), tuple(host for host in hosts.split(",") if host.strip()))
 
-    def guard(self, writer: ChunkWriter, support: Support | None = None) -> "GuardedWriter":
-        """The way to a writer. With `support`, facts that stand nowhere in it are not shown either."""
-        provenance = ProvenanceFilter(support) if support is not None else None
-        return GuardedWriter(writer, WordFilter(self.words), LinkFilter(self.hosts), provenance)
+    def guard(self, writer: ChunkWriter) -> "GuardedWriter":
+        """The way to a writer, of any answer."""
+        return self.on().guard(writer)
+
+    def on(
+        self, support: Support | None = None, personal: Personal | None = None, secret: WordList | None = None
+    ) -> "OneAnswer":
+        """What one answer passes: personal data come back, then facts, words of the prompt, listed words, addresses."""
+        return OneAnswer(self, support, personal, secret)
+
+
+@dataclass(frozen=True)
+class OneAnswer:
+    """The guards of one answer."""
+
+    rules: Outgoing
+    support: Support | None
+    personal: Personal | None
+    secret: WordList | None
+
+    def guard(self, writer: ChunkWriter) -> "GuardedWriter":
+        """The way to a writer."""
+        stages: list[Stage] = [Restorer(self.personal)] if self.personal is not None else []
+        stages += [ProvenanceFilter(self.support)] if self.support is not None else []
+        stages += [WordFilter(self.secret, "leak")] if self.secret is not None else []
+        links = LinkFilter(self.rules.hosts)
+        return GuardedWriter(writer, [*stages, WordFilter(self.rules.words), links], links)
+
+
+class Stage(Protocol):
+    """One guard on one answer."""
+
+    def write(self, text: str) -> str:
+        """More of the answer; what may go on now. Raises Blocked."""
+        ...
+
+    def finish(self) -> str:
+        """The answer is complete; the rest. Raises Blocked."""
+        ...
 
 
 class GuardedWriter:
     """Writes what may be shown. `write` and `finish` raise Blocked."""
 
-    def __init__(
-        self, writer: ChunkWriter, words: WordFilter, links: LinkFilter, provenance: ProvenanceFilter | None = None
-    ) -> None:
+    def __init__(self, writer: ChunkWriter, stages: Sequence[Stage], links: LinkFilter) -> None:
         self._writer = writer
-        self._words = words
+        self._stages = stages
         self._links = links
-        self._provenance = provenance
 
     @property
     def text(self) -> str:
@@ -56,13 +91,16 @@ class GuardedWriter:
 
     def write(self, text: str) -> None:
         """More of the answer."""
-        known = self._provenance.write(text) if self._provenance else text
-        self._pass(self._links.write(self._words.write(known)))
+        for stage in self._stages:
+            text = stage.write(text)
+        self._pass(text)
 
     def finish(self) -> None:
         """The answer is complete."""
-        known = self._provenance.finish() if self._provenance else ""
-        self._pass(self._links.write(self._words.write(known) + self._words.finish()) + self._links.finish())
+        text = ""
+        for stage in self._stages:
+            text = stage.write(text) + stage.finish()
+        self._pass(text)
         self._writer.finish()
 
     def _pass(self, text: str) -> None:

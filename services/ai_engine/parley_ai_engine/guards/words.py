@@ -6,7 +6,7 @@ from typing import Final
 
 import ahocorasick  # type: ignore[import-not-found]  # compiled, without stubs
 
-_INVISIBLE: Final = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad"}
+INVISIBLE: Final = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad"}
 
 
 class Blocked(Exception):
@@ -51,8 +51,9 @@ class WordList:
 class WordFilter:
     """One answer on its way. Holds back only what could still become a listed word."""
 
-    def __init__(self, words: WordList) -> None:
+    def __init__(self, words: WordList, name: str = "words") -> None:
         self._words = words
+        self._name = name
         self._held: list[str] = []  # characters as they came
         self._before = ""
 
@@ -68,7 +69,7 @@ class WordFilter:
     def _pass(self, *, complete: bool) -> str:
         folded = [fold(character) for character in self._held]
         if self._words.found("".join(folded), self._before, complete=complete):
-            raise Blocked("words")
+            raise Blocked(self._name)
         keep = len(folded) if complete else self._open_at(folded)
         ready, self._held = self._held[:keep], self._held[keep:]
         self._before = next((one[-1] for one in reversed(folded[:keep]) if one), self._before)
@@ -83,7 +84,7 @@ class WordFilter:
 
 def fold(character: str) -> str:
     """As it is compared; nothing for what cannot be seen."""
-    return "" if character in _INVISIBLE else unicodedata.normalize("NFKC", character).casefold()
+    return "" if character in INVISIBLE else unicodedata.normalize("NFKC", character).casefold()
 
 
 def _latin(text: str) -> bool:

@@ -12,7 +12,10 @@ from parley.telemetry import Log, Recording, histogram, names, span
 from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
 from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
+from parley_ai_engine.guards.incoming import prepare, without_orders
+from parley_ai_engine.guards.leaks import secrets_of
 from parley_ai_engine.guards.outgoing import GuardedWriter, Outgoing
+from parley_ai_engine.guards.personal import without_personal
 from parley_ai_engine.guards.provenance import Support
 from parley_ai_engine.guards.words import Blocked
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
@@ -69,16 +72,20 @@ class Answerer:
 
     async def _search(self, turn: Turn, language: str) -> Evidence:
         with stage("search") as recording:
-            query = search_query(turn.asked, turn.earlier)
+            query = search_query(without_personal(turn.asked), without_personal(turn.earlier))
             try:
                 found = await self.knowledge.search(turn.tenant, query, language, seconds=self.settings.search_seconds)
             except grpc.aio.AioRpcError as error:
                 recording.fail(error.code().name)
                 log.warning("search.failed", code=error.code().name, session=turn.session)
                 return Evidence()
-            recording.set(names.CONFIDENCE, found.answerable)
-            recording.set(names.COUNT, len(found.passages))
-            return found
+            safe, marks = without_orders(found)
+            recording.set(names.CONFIDENCE, safe.answerable)
+            recording.set(names.COUNT, len(safe.passages))
+            if marks:
+                recording.set(names.GUARD, ", ".join(marks))
+                log.warning("passages.marked", marks=", ".join(marks), session=turn.session)
+            return safe
 
     def _quote(self, evidence: Evidence, begin: Begin, fallen: Fallen | None = None) -> Reply:
         """The passage itself. After a part of another answer it is not previewed: nothing is ever spliced."""
@@ -100,12 +107,17 @@ class Answerer:
     ) -> Reply | Fallen:
         """A model's answer, or how it came that there is none, so that the passage itself is quoted instead."""
         tried = Tried()
+        with stage("guard") as recording:
+            safe = prepare(turn, evidence)
+            recording.set(names.GUARD, ", ".join(safe.verdicts) or "passed")
+        if safe.asked_to_obey:
+            return Fallen({"guard": ", ".join(safe.marks)}, shown=False)
         prompt = self.prompts.find(turn.tenant, "answer", language)
-        ask = prompt_for(turn, evidence, language, prompt, self.settings.context_tokens)
+        ask = prompt_for(safe.turn, evidence, language, prompt, self.settings.context_tokens)
         pieces = ladder.chat(ask, turn.deadline, tried, turn.payer)
-        support = support_of(turn, evidence)
+        guards = self.outgoing.on(support_of(turn, evidence), safe.personal, secrets_of(prompt.source, SENTINEL))
         try:
-            route, text, end = await _stream(pieces, lambda origin: self.outgoing.guard(begin(origin), support))
+            route, text, end = await _stream(pieces, lambda origin: guards.guard(begin(origin)))
         except NoModel as error:
             return Fallen(tried.why(), shown=error.shown)
         except Blocked as blocked:
