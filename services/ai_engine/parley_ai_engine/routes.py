@@ -15,6 +15,9 @@ from parley_ai_engine.admission.buckets import Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
 from parley_ai_engine.admission.prices import read_prices
 from parley_ai_engine.admission.redis_buckets import open_buckets
+from parley_ai_engine.costs.budgets import Budgets, read_budgets
+from parley_ai_engine.costs.counters import open_counters
+from parley_ai_engine.costs.store import CostStore
 from parley_ai_engine.costs.usage import Usage
 from parley_ai_engine.pipeline.ladder import Ladder, Route
 from parley_ai_engine.providers import open_model
@@ -54,10 +57,11 @@ async def open_ladder(
     clock: Clock,
     cache_url: str = "memory:",
     book: Callable[[Usage], None] = lambda _: None,
+    books: CostStore | None = None,
 ) -> AsyncIterator[Ladder | None]:
     """All models and their connections; None when there is not one. With `redis://…` all replicas share the limits.
 
-    `book` is told of every call.
+    `book` is told of every call; budgets that are new to this process begin with what `books` say was spent.
     """
     wanted: list[tuple[ModelSettings, str]] = [(chosen, "main")] if chosen.url else []
     if settings.models:
@@ -67,6 +71,7 @@ async def open_ladder(
         return
     prices = read_prices(Path(settings.prices)) if settings.prices else []
     async with AsyncExitStack() as stack:
+        budgets = await _open_budgets(stack, settings.budgets, cache_url, books, clock)
         buckets = await stack.enter_async_context(open_buckets(cache_url, clock))
         gates: dict[str, Gate] = {}
         routes = []
@@ -75,7 +80,16 @@ async def open_ladder(
             name = _key_name(one)
             gate = gates.setdefault(name, Gate(name, _limits(one), buckets, clock))
             routes.append(Route(model, Breaker(clock), level, gate, one.max_tokens))
-        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices, book=book)
+        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices, book=book, budgets=budgets)
+
+
+async def _open_budgets(
+    stack: AsyncExitStack, file: str, cache_url: str, books: CostStore | None, clock: Clock
+) -> Budgets | None:
+    if not file:
+        return None
+    rules = read_budgets(Path(file))
+    return Budgets(rules, await stack.enter_async_context(open_counters(cache_url)), books, clock)
 
 
 def _key_name(settings: ModelSettings) -> str:

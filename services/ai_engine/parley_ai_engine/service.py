@@ -50,7 +50,7 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
         settings = EngineSettings.load()
         costs = await stack.enter_async_context(open_costs(ctx.settings.database()))
         ladder = await stack.enter_async_context(
-            open_ladder(settings, ModelSettings.load(), ctx.clock, ctx.settings.cache_url, book(ctx))
+            open_ladder(settings, ModelSettings.load(), ctx.clock, ctx.settings.cache_url, book(ctx), costs)
         )
         prompts, outgoing = Prompts(settings.prompts), Outgoing.read(settings.words, settings.links)
         answerer = Answerer(KnowledgeService(KnowledgeStub(channel)), ladder, settings, prompts, outgoing)

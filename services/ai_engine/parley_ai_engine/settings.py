@@ -19,6 +19,7 @@ class EngineSettings(Settings):
     model_seconds: float = Field(30, gt=0, le=300, description="seconds that all models of one turn may take together")
     models: str = Field("", description="a YAML file with more models: docs/guides/add-a-provider.md")
     prices: str = Field("", description="a YAML file with what tokens cost: services/ai_engine/README.md")
+    budgets: str = Field("", description="a YAML file with what may be spent: services/ai_engine/README.md")
     context_tokens: int = Field(3500, ge=200, le=1_000_000, description="tokens of one prompt at most")
     prompts: str = Field("", description="a folder with prompts of your own: services/ai_engine/README.md")
     words: str = Field("", description="a file with words that no model's answer may show, one a line")

@@ -42,7 +42,9 @@ async def an_engine_with_books(model: ModelSettings, url: str, **settings: Any) 
     async def opens(ctx: Context[Deps]) -> AsyncIterator[Deps]:
         async with AsyncExitStack() as stack:
             costs = await stack.enter_async_context(open_costs(url))
-            ladder = await stack.enter_async_context(open_ladder(wanted, model, ctx.clock, book=engine.book(ctx)))
+            ladder = await stack.enter_async_context(
+                open_ladder(wanted, model, ctx.clock, book=engine.book(ctx), books=costs)
+            )
             answerer = Answerer(Shelf(), ladder, wanted)
             yield Deps(answerer, Turns(ctx, answerer), costs)
 

@@ -16,7 +16,7 @@ from tests.contract.models.test_ladder import Desk, a_desk
 from tests.contract.models.vendors import VENDORS, a_model
 
 README = (Path(__file__).parents[3] / "services" / "ai_engine" / "README.md").read_text(encoding="utf-8")
-(PRICES,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+(PRICES,) = re.findall(r"```yaml\n(prices:.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture

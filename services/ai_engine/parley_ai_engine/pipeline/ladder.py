@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Final
 
 from parley.core import Clock, new_id
@@ -17,6 +18,7 @@ from parley_ai_engine.admission.estimate import prompt_tokens, tokens_of
 from parley_ai_engine.admission.gate import Gate, NotAdmitted, Permit
 from parley_ai_engine.admission.prices import Price, price_of
 from parley_ai_engine.admission.retrying import Retrying
+from parley_ai_engine.costs.budgets import Budgets, Hold, OverBudget
 from parley_ai_engine.costs.usage import NOBODY, Payer, Usage, explained
 from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
 
@@ -152,7 +154,9 @@ class Ladder:
         retrying: Retrying | None = None,
         prices: Sequence[Price] = (),
         book: Callable[[Usage], None] = lambda _: None,
+        budgets: Budgets | None = None,
     ) -> None:
+        self._budgets = budgets
         self._book = book
         self._prices = prices
         self._routes = sorted(routes, key=lambda route: route.rung)
@@ -224,7 +228,10 @@ class Ladder:
             recording.set(names.GEN_AI_MODEL, name)
             recording.set(names.ATTEMPT, number)
             try:
-                async with self._admitted(route, call) as permit, aclosing(route.model.chat(call.ask)) as pieces:
+                async with (
+                    self._admitted(route, call) as (permit, hold),
+                    aclosing(route.model.chat(call.ask)) as pieces,
+                ):
                     running = _Running(route, call, number, time.monotonic())
                     try:
                         while not isinstance(piece := await self._next(pieces, call.end), ModelReply):
@@ -232,9 +239,9 @@ class Ladder:
                             yield piece
                         permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
                     except BaseException as error:
-                        self._note(running.broke_off(error), tried)
+                        hold.cost = self._note(running.broke_off(error), tried)
                         raise
-                    self._note(running.answered(piece), tried)
+                    hold.cost = self._note(running.answered(piece), tried)
                 route.breaker.settle()
                 _note_usage(recording, piece)
                 yield piece
@@ -246,28 +253,36 @@ class Ladder:
                 histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
                 gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
 
-    def _note(self, usage: Usage, tried: Tried) -> None:
-        """One call is over: into the turn's explanation and the desk's books."""
+    def _note(self, usage: Usage, tried: Tried) -> Decimal:
+        """One call is over: into the turn's explanation and the desk's books. What it cost."""
         now = self._clock.now()
         usage = replace(usage, at=now, price=price_of(usage.model, self._prices, now))
-        if cost := usage.cost():
+        cost = usage.cost()
+        if cost:
             counter(names.MODEL_COST, usage.model, usage.price.currency if usage.price else "").inc(float(cost))
         tried.calls.append(usage)
         self._book(usage)
+        return cost
 
     @asynccontextmanager
-    async def _admitted(self, route: Route, call: _Call) -> AsyncIterator[Permit]:
-        """A place at the model, for as long as the call takes. Raises ModelFailed."""
-        if route.gate is None:
-            yield Permit(0)
-            return
-        tokens = prompt_tokens(call.ask) + (call.ask.max_tokens or route.max_tokens)
+    async def _admitted(self, route: Route, call: _Call) -> AsyncIterator[tuple[Permit, Hold]]:
+        """The money and a place at the model, for as long as the call takes. Raises ModelFailed."""
+        asked, answered = prompt_tokens(call.ask), call.ask.max_tokens or route.max_tokens
+        permit, hold = Permit(0), Hold()
         async with AsyncExitStack() as stack:
             try:
-                permit = await stack.enter_async_context(route.gate.enter(call.payer.tenant, tokens, call.end))
+                if self._budgets is not None:
+                    tariff = price_of(route.model.name, self._prices, self._clock.now())
+                    hold = await stack.enter_async_context(self._budgets.hold(call.payer, tariff, (asked, answered)))
+                if route.gate is not None:
+                    permit = await stack.enter_async_context(
+                        route.gate.enter(call.payer.tenant, asked + answered, call.end)
+                    )
             except NotAdmitted as error:
                 raise ModelFailed("not_admitted", str(error)) from None
-            yield permit
+            except OverBudget as error:
+                raise ModelFailed("over_budget", str(error)) from None
+            yield permit, hold
 
     async def _next(self, pieces: AsyncGenerator[str | ModelReply, None], end: float) -> str | ModelReply:
         try:
@@ -284,7 +299,7 @@ class Ladder:
             raise ModelFailed("malformed", f"the provider raised {type(error).__name__}") from error
 
     def _failed(self, route: Route, error: ModelFailed) -> None:
-        if error.kind == "not_admitted":
+        if error.kind in {"not_admitted", "over_budget"}:
             route.breaker.release()  # our own limit says nothing about the model
         else:
             route.breaker.settle(error.kind, error.retry_after)
