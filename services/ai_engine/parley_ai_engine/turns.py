@@ -1,11 +1,13 @@
 """The turns that this replica works on: each ends in exactly one outcome, or is cancelled and ends in none."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from typing import Any
 
 from parley.bus.routes import to_shard
 from parley.contracts.v1 import EventMeta, TurnCompleted, TurnFailed, TurnRequested, TurnStarted
+from parley.core import ParleyError
 from parley.service import Context
 from parley.telemetry import counter, current_trace_id, gauge, names, span
 from parley_ai_engine.pipeline.answering import Answerer
@@ -14,6 +16,7 @@ from parley_ai_engine.pipeline.turn import Reply, Turn
 
 FINISHED_KEPT = 2000
 CANCELLED_KEPT = 10_000
+ANNOUNCE_SECONDS = 0.02  # a reply that is complete by then needs no announcement: its outcome says all of it
 _running_gauge = gauge(names.TURNS_RUNNING)
 
 Outcome = TurnCompleted | TurnFailed
@@ -25,8 +28,9 @@ class Turns:
     def __init__(self, ctx: Context[Any], answerer: Answerer) -> None:
         self._ctx = ctx
         self._answerer = answerer
-        self._running: dict[str, asyncio.Task[Outcome]] = {}
+        self._running: dict[str, asyncio.Task[Any]] = {}
         self._audiences: dict[str, Audience] = {}
+        self._announcing: dict[str, asyncio.TimerHandle] = {}
         self._finished: OrderedDict[str, Outcome] = OrderedDict()
         self._cancelled: OrderedDict[str, None] = OrderedDict()  # before they came here
 
@@ -44,6 +48,8 @@ class Turns:
 
     def cancel(self, turn_id: str) -> None:
         """Nobody waits for this turn any more, nor if it comes later."""
+        if turn_id in self._cancelled:
+            return
         if task := self._running.get(turn_id):
             task.cancel()
         self._cancelled[turn_id] = None
@@ -57,17 +63,22 @@ class Turns:
 
     async def _work(self, event: TurnRequested) -> Outcome | None:
         """The outcome, or None when the turn was cancelled."""
-        turn = Turn.from_event(event)
-        task = asyncio.create_task(self._outcome(event, turn))
+        turn, task = Turn.from_event(event), asyncio.current_task()
+        assert task is not None
         self._running[turn.turn_id] = task
         _running_gauge.inc()
         try:
-            await asyncio.wait({task})
-            return None if task.cancelled() else task.result()
+            return await self._outcome(event, turn)
+        except asyncio.CancelledError:
+            if turn.turn_id not in self._cancelled or task.uncancel():
+                raise  # the handler itself was cancelled: the turn is delivered again to another replica
+            self._own_up(turn)
+            return None
         finally:
-            task.cancel()  # the handler itself was cancelled: the turn is delivered again to another replica
             del self._running[turn.turn_id]
             self._audiences.pop(turn.turn_id, None)
+            if announcing := self._announcing.pop(turn.turn_id, None):
+                announcing.cancel()
             _running_gauge.dec()
 
     async def _outcome(self, event: TurnRequested, turn: Turn) -> Outcome:
@@ -94,13 +105,26 @@ class Turns:
             return self._completed(turn, meta, reply, event)
 
     def _begin(self, turn: Turn, origin: str) -> ChunkWriter:
-        """The reply begins to be written: say which engine writes it, so that latecomers can be sent here."""
-        started = TurnStarted(turn_id=turn.turn_id, engine_id=self._ctx.replica)
-        started.meta.tenant_id, started.meta.session_id = turn.tenant, turn.session
-        announced = self._ctx.publish_nowait(started)
-        announced.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """The reply begins to be written."""
+        later = asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._announce, turn)
+        self._announcing[turn.turn_id] = later
         audience = self._audiences[turn.turn_id] = Audience(self._ctx, turn, origin)
         return ChunkWriter(audience.emit, self._ctx.clock)
+
+    def _announce(self, turn: Turn) -> None:
+        """Say which engine writes the reply, so that latecomers can be sent here."""
+        self._announcing.pop(turn.turn_id, None)
+        started = TurnStarted(turn_id=turn.turn_id, engine_id=self._ctx.replica)
+        started.meta.tenant_id, started.meta.session_id = turn.tenant, turn.session
+        with contextlib.suppress(ParleyError):
+            announced = self._ctx.publish_nowait(started)
+            announced.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _own_up(self, turn: Turn) -> None:
+        """No answer will follow: what was shown is closed by the router, which must hear of it for that."""
+        if announcing := self._announcing.get(turn.turn_id):
+            announcing.cancel()
+            self._announce(turn)
 
     def _completed(self, turn: Turn, meta: EventMeta, reply: Reply, event: TurnRequested) -> TurnCompleted:
         return TurnCompleted(
@@ -115,6 +139,7 @@ class Turns:
         )
 
     def _failed(self, turn: Turn, meta: EventMeta, reason: str) -> TurnFailed:
+        self._own_up(turn)
         return TurnFailed(
             meta=meta, turn_id=turn.turn_id, ownership=turn.ownership, reason=reason, engine_id=self._ctx.replica
         )

@@ -70,17 +70,40 @@ async def a_bench() -> AsyncIterator[tuple[TestBench[Deps], Scripted]]:
         yield bench, answerer
 
 
-async def test_an_answer_is_announced_previewed_and_completed_once() -> None:
+async def test_an_answer_that_takes_a_while_is_announced_previewed_and_completed_once() -> None:
     async with a_bench() as (bench, scripted):
-        scripted.go_on.set()  # type: ignore[attr-defined]  # scripted
         turn = a_turn("多久可以退货？")
         await bench.publish(turn)
+        await bench.until(lambda: bench.sent(TurnStarted))
+        scripted.go_on.set()  # type: ignore[attr-defined]  # scripted
         await bench.settled()
         completed = bench.sent(TurnCompleted)
         assert [c.reply.text for c in completed] == ["七天内可以退。"]
         assert completed[0].reply.message_id == turn.message_id
         assert [s.turn_id for s in bench.sent(TurnStarted)] == [turn.turn_id]
         assert "".join(chunk.delta for chunk in bench.sent(ReplyChunk)) == "七天内可以退。"
+
+
+async def test_an_answer_that_is_complete_at_once_needs_no_announcement() -> None:
+    async with a_bench() as (bench, scripted):
+        scripted.go_on.set()  # type: ignore[attr-defined]  # scripted
+        await bench.publish(a_turn("多久可以退货？"))
+        await bench.settled()
+        assert len(bench.sent(TurnCompleted)) == 1
+        assert bench.sent(TurnStarted) == []
+        assert bench.sent(ReplyChunk)
+
+
+async def test_what_was_shown_of_a_cancelled_turn_is_announced_so_that_the_router_can_close_it() -> None:
+    async with a_bench() as (bench, _):
+        turn = a_turn("多久可以退货？")
+        await bench.publish(turn)
+        await bench.until(lambda: bench.sent(ReplyChunk))
+        for _ in range(2):
+            await bench.publish(TurnCancelled(meta=a_meta(), turn_id=turn.turn_id, reason="superseded"))
+        await bench.settled()
+        assert [s.turn_id for s in bench.sent(TurnStarted)] == [turn.turn_id]
+        assert bench.sent(TurnCompleted) == []
 
 
 async def test_a_turn_delivered_twice_is_worked_on_once_and_told_twice_alike() -> None:

@@ -168,14 +168,18 @@ class Oracle:
     def started(self, event: TurnStarted, now: float) -> list[str]:
         if event.turn_id == self.running:
             self.begun = True
-        elif event.turn_id in self.finished and event.turn_id in self.unended:
-            self.unended.remove(event.turn_id)
-            return ["end cancelled"]
-        return []
+            return []
+        return self._closes(event.turn_id)
+
+    def _closes(self, turn: str) -> list[str]:
+        if turn not in self.unended:
+            return []
+        self.unended.remove(turn)
+        return ["end cancelled"]
 
     def completed(self, event: TurnCompleted, now: float) -> list[str]:
         if not self._accepts(event):
-            return []
+            return self._closes(event.turn_id)
         self.unanswered = [one for one in self.unanswered if one[0] not in self.asked]
         self._ends("person" if event.HasField("handoff") else "answer")
         said = ["end answered"]

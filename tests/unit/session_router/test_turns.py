@@ -22,6 +22,7 @@ from tests.unit.session_router.conversation import (
     a_result,
     a_stop,
     an_attach,
+    ends,
     the_question,
 )
 
@@ -91,6 +92,7 @@ def test_a_result_from_before_a_takeover_is_refused() -> None:
     talk.write()
     late = a_result(talk.turn)
     talk.take_over()
+    assert [ends(entry) for entry in talk.hear(late).entries] == [("", "cancelled")]  # its preview, if there was any
     assert not talk.hear(late).entries
     assert talk.all(ReplyRefused)[-1].reason == "ownership"
     assert outcomes(talk) == [(late.turn_id, "cancelled")]
@@ -244,6 +246,17 @@ def test_who_joins_in_mid_turn_is_made_known_to_the_engine_and_told_where_the_st
     ]
     assert decision.heads == ["g2"]
     assert talk.state.gateways == ("g1", "g2")
+
+
+def test_who_joins_before_the_engine_is_known_is_made_known_to_it_when_it_announces_itself() -> None:
+    talk = Conversation()
+    talk.write(gateway="g1")
+    for _ in range(2):
+        talk.hear(an_attach("g2"))
+    assert not talk.all(TurnJoined)
+    talk.begin("e1")
+    talk.begin("e1")
+    assert [event.gateway_id for event in talk.all(TurnJoined)] == ["g2"]
 
 
 def test_a_gateway_that_left_or_is_gone_is_forgotten() -> None:

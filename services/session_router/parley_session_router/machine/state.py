@@ -55,6 +55,7 @@ class RunningTurn(Struct, frozen=True, omit_defaults=True):
     engine_id: str = ""
     begun: bool = False  # something of the answer has been shown
     traceparent: str = ""  # of what led to it, so that its deadline ends in the same trace
+    joined: tuple[str, ...] = ()  # gateways that began to show the session before the engine was known
 
 
 class Reason(NamedTuple):

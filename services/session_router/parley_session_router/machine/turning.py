@@ -23,6 +23,7 @@ from parley_session_router.machine.decision import ENGINE, LAST_TEXT, SYSTEM, De
 from parley_session_router.machine.endings import ending, no_answer, reply_of
 from parley_session_router.machine.state import (
     FINISHED_KEPT,
+    GATEWAYS_KEPT,
     OPEN,
     RECENT_KEPT,
     RECENT_TEXT,
@@ -97,7 +98,9 @@ def started(decision: Decision, event: TurnStarted) -> None:
     turn = state.turn
     if turn is not None and turn.turn_id == event.turn_id:
         if (event.engine_id, True) != (turn.engine_id, turn.begun):
-            decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True))
+            decision.change(turn=replace(turn, engine_id=event.engine_id, begun=True, joined=()))
+            for gateway in turn.joined:
+                join(decision, gateway)
     elif event.turn_id in state.finished and event.engine_id:
         cancelled = TurnCancelled(meta=decision.meta(), turn_id=event.turn_id, reason="superseded")
         decision.send(to_engine_replica(event.engine_id), cancelled)
@@ -108,6 +111,7 @@ def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
     """An answer: stored once, and only while its turn runs under the same ownership."""
     turn = _accepted_turn(decision, event.turn_id, event.ownership)
     if turn is None:
+        _end_preview(decision, event.turn_id)  # a short answer may have been shown without being announced
         return
     handoff = event.handoff if event.HasField("handoff") else None
     if not (event.reply.text or event.reply.media or handoff):
@@ -180,7 +184,12 @@ def stopped(decision: Decision, event: StopRequested) -> None:
 def join(decision: Decision, gateway_id: str) -> None:
     """A gateway began to show the session: whoever writes now must know."""
     turn = decision.state.turn
-    if turn is not None and turn.engine_id:
+    if turn is None:
+        return
+    if not turn.engine_id:
+        if gateway_id not in turn.joined:
+            decision.change(turn=replace(turn, joined=(*turn.joined, gateway_id)[-GATEWAYS_KEPT:]))
+    else:
         event = TurnJoined(meta=decision.meta(), turn_id=turn.turn_id, gateway_id=gateway_id)
         decision.send(to_engine_replica(turn.engine_id), event)
 
