@@ -117,7 +117,13 @@ async def test_a_wrong_request_is_refused_with_what_to_do(
 
 
 async def test_a_limit_beyond_the_highest_is_lowered(knowledge: Knowledge) -> None:
-    await asyncio.gather(*(knowledge.put(f"h/{n}.md", "退款三天到账。") for n in range(60)))
+    requests = (PutDocumentRequest(tenant_id="demo", uri=f"h/{n}.md", text="退款三天到账。") for n in range(60))
+    await asyncio.gather(*(knowledge.stub.PutDocument(request) for request in requests))
+
+    async def searched() -> bool:
+        return knowledge.ctx.deps.library.snapshot("demo").size == 60
+
+    await knowledge.until(searched)
     assert len((await knowledge.search("退款", limit=4_000_000)).passages) == 50
     assert len((await knowledge.search("退款", limit=0)).passages) == 5
 

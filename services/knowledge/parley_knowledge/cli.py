@@ -16,14 +16,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from parley.contracts.v1 import Document, ListDocumentsRequest, RemoveDocumentRequest, SearchRequest, SearchResponse
+from parley.contracts.v1 import (
+    Document,
+    ListDocumentsRequest,
+    ListDocumentsResponse,
+    RemoveDocumentRequest,
+    RemoveDocumentResponse,
+    SearchRequest,
+    SearchResponse,
+)
 from parley.core import ParleyError, SettingsError, Unavailable
 from parley.core.settings import PlaceSettings
 from parley_knowledge.documents import document_id_of
 from parley_knowledge.ingest import Refusal
 from parley_knowledge.reach import Knowledge, reach
 from parley_knowledge.settings import DEMO_TENANT
-from parley_knowledge.teach import Summary, teach
+from parley_knowledge.teach import Run, Summary, teach
 
 PARTLY: Final = 1
 WRONG: Final = 2
@@ -61,7 +69,7 @@ def ingest(paths: tuple[Path, ...], tenant: str, offline: bool, as_json: bool) -
         def advanced(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total, description="teaching")
 
-        summary = _run(lambda k: teach(k, tenant, paths, advanced=advanced), offline=offline)
+        summary = _run(lambda k: teach(k, Run(tenant), paths, advanced=advanced), offline=offline)
     if as_json:
         _print_json({**asdict(summary), "documents": summary.documents})
     else:
@@ -78,7 +86,7 @@ def ingest(paths: tuple[Path, ...], tenant: str, offline: bool, as_json: bool) -
 def search(query: str, limit: int, language: str, tenant: str, offline: bool, as_json: bool) -> None:
     """Show the passages that answer QUERY best, and how sure Parley is of the first."""
     request = SearchRequest(tenant_id=tenant, query=query, limit=limit, language=language)
-    answer = _run(lambda k: k.search(request), offline=offline)
+    answer = _run(lambda k: k.ask(SearchResponse, request), offline=offline)
     if as_json:
         _print_json(_as_dict(answer))
     else:
@@ -119,7 +127,9 @@ async def _all(knowledge: Knowledge, tenant: str) -> list[Document]:
     found: list[Document] = []
     after = ""
     while True:
-        page = await knowledge.list(ListDocumentsRequest(tenant_id=tenant, after=after, limit=PAGE))
+        page = await knowledge.ask(
+            ListDocumentsResponse, ListDocumentsRequest(tenant_id=tenant, after=after, limit=PAGE)
+        )
         found.extend(page.documents)
         after = page.next
         if not after:
@@ -130,7 +140,9 @@ async def _remove(knowledge: Knowledge, tenant: str, documents: tuple[str, ...])
     removed = {}
     for name in documents:
         document_id = name if name.startswith("doc_") else document_id_of(name)
-        answer = await knowledge.remove(RemoveDocumentRequest(tenant_id=tenant, document_id=document_id))
+        answer = await knowledge.ask(
+            RemoveDocumentResponse, RemoveDocumentRequest(tenant_id=tenant, document_id=document_id)
+        )
         removed[name] = answer.removed
     return removed
 

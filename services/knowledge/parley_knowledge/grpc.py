@@ -3,8 +3,6 @@
 from typing import Any, Final
 
 from parley.contracts.v1 import (
-    Document,
-    KnowledgeServicer,
     ListDocumentsRequest,
     ListDocumentsResponse,
     PutDocumentRequest,
@@ -13,24 +11,24 @@ from parley.contracts.v1 import (
     RemoveDocumentResponse,
     SearchRequest,
     SearchResponse,
-    Source,
 )
 from parley.core import Invalid
 from parley.telemetry import histogram, names, span
-from parley_knowledge.documents import Draft, Record
+from parley_knowledge.documents import Draft, Scope
 from parley_knowledge.ingest import MAX_TEXT_BYTES
 from parley_knowledge.library import Library
-from parley_knowledge.search import Findings, Hit, plain
+from parley_knowledge.search import Findings
+from parley_knowledge.versions_grpc import VersionsGrpc
+from parley_knowledge.wording import document_of, labels_from, named, short, source_of
 
 DEFAULT_HITS: Final = 5
 MOST_HITS: Final = 50
 MOST_LISTED: Final = 1000
 DEFAULT_LISTED: Final = 100
 LONGEST_QUERY: Final = 8_000  # characters
-LONGEST_NAME: Final = 1_000  # characters of a tenant, uri or title
 
 
-class KnowledgeGrpc(KnowledgeServicer):
+class KnowledgeGrpc(VersionsGrpc):
     """The Knowledge service of the contracts. What it raises, the server turns into status codes."""
 
     def __init__(self, library: Library) -> None:
@@ -39,7 +37,7 @@ class KnowledgeGrpc(KnowledgeServicer):
 
     async def Search(self, request: SearchRequest, context: Any) -> SearchResponse:  # noqa: N802 - gRPC's name
         """Find the passages that answer a question."""
-        tenant = _named("tenant_id", request.tenant_id)
+        tenant = named("tenant_id", request.tenant_id)
         query = request.query.strip()
         if not query:
             raise Invalid("query is empty; send the visitor's question")
@@ -47,7 +45,10 @@ class KnowledgeGrpc(KnowledgeServicer):
             raise Invalid(f"query has {len(query)} characters; send at most {LONGEST_QUERY}")
         limit = min(request.limit or DEFAULT_HITS, MOST_HITS)
         with span(names.SEARCH) as recording, self._seconds.time():
-            findings = await self._library.search(tenant, query, limit=limit, language=request.language)
+            findings = await self._library.search(
+                tenant, query, limit=limit, language=request.language, scope=self._scope(request),
+                version=request.knowledge_version,
+            )  # fmt: skip
             recording.set(names.TENANT, tenant)
             recording.set(names.LANGUAGE, findings.language)
             recording.set(names.COUNT, len(findings.hits))
@@ -56,69 +57,42 @@ class KnowledgeGrpc(KnowledgeServicer):
 
     async def ListDocuments(self, request: ListDocumentsRequest, context: Any) -> ListDocumentsResponse:  # noqa: N802
         """List a tenant's documents by their uris; `next` of one page is `after` of the next."""
-        tenant = _named("tenant_id", request.tenant_id)
+        tenant = named("tenant_id", request.tenant_id)
         limit = min(request.limit or DEFAULT_LISTED, MOST_LISTED)
-        found = await self._library.store.page(tenant, request.after, limit + 1)
+        found = await self._library.page(tenant, request.after, limit + 1, version=request.knowledge_version)
         following = found[limit - 1].uri if len(found) > limit else ""
-        return ListDocumentsResponse(documents=[_document(record) for record in found[:limit]], next=following)
+        return ListDocumentsResponse(documents=[document_of(record) for record in found[:limit]], next=following)
 
     async def PutDocument(self, request: PutDocumentRequest, context: Any) -> PutDocumentResponse:  # noqa: N802
         """Add or replace a document."""
-        tenant = _named("tenant_id", request.tenant_id)
-        uri = _named("uri", request.uri)
+        tenant = named("tenant_id", request.tenant_id)
+        uri = named("uri", request.uri)
         if not request.text.strip():
             raise Invalid(f"{uri} has no text; put at least one sentence into it")
         if len(request.text.encode()) > MAX_TEXT_BYTES:
             raise Invalid(f"{uri} holds more than 5 MB of text; split it")
-        title = _named("title", request.title or uri.rsplit("/", 1)[-1])
-        record, changed = await self._library.put(tenant, Draft(uri, title, request.text, request.language))
-        return PutDocumentResponse(document=_document(record), changed=changed)
+        title = named("title", request.title or uri.rsplit("/", 1)[-1])
+        draft = Draft(uri, title, request.text, request.language, labels_from(request.labels))
+        source, draft_id = short("source", request.source), short("draft_id", request.draft_id)
+        record, changed = await self._library.put(tenant, draft, source=source, proposal_id=draft_id)
+        return PutDocumentResponse(document=document_of(record), changed=changed)
 
     async def RemoveDocument(self, request: RemoveDocumentRequest, context: Any) -> RemoveDocumentResponse:  # noqa: N802
         """Remove a document; removing it twice is no error."""
-        tenant = _named("tenant_id", request.tenant_id)
-        document_id = _named("document_id", request.document_id)
-        return RemoveDocumentResponse(removed=await self._library.remove(tenant, document_id))
+        tenant = named("tenant_id", request.tenant_id)
+        document_id = named("document_id", request.document_id)
+        draft_id = short("draft_id", request.draft_id)
+        return RemoveDocumentResponse(removed=await self._library.remove(tenant, document_id, proposal_id=draft_id))
 
-
-def _named(field: str, value: str) -> str:
-    if not value.strip():
-        raise Invalid(f"{field} is missing; every call to knowledge names it")
-    if len(value) > LONGEST_NAME or "\0" in value:
-        raise Invalid(f"{field} must have at most {LONGEST_NAME} characters and no NUL")
-    return value
+    def _scope(self, request: SearchRequest) -> Scope:
+        return Scope(request.audience, request.channel, self._library.clock.now())
 
 
 def _response(findings: Findings) -> SearchResponse:
     return SearchResponse(
-        passages=[_source(hit) for hit in findings.hits],
+        passages=[source_of(hit) for hit in findings.hits],
         answerable=findings.answerable,
         language=findings.language,
         quote=findings.quote,
         knowledge_version=findings.revision,
-    )
-
-
-def _source(hit: Hit) -> Source:
-    record, chunk = hit.passage.record, hit.passage.chunk
-    return Source(
-        document_id=record.document_id,
-        title=record.title,
-        version=record.version,
-        passage=plain(chunk.text),
-        place=chunk.place,
-        uri=record.uri,
-        score=hit.score,
-        chunk_id=hit.passage.chunk_id,
-    )
-
-
-def _document(record: Record) -> Document:
-    return Document(
-        document_id=record.document_id,
-        title=record.title,
-        language=record.language,
-        version=record.version,
-        chunks=record.chunk_count,
-        uri=record.uri,
     )

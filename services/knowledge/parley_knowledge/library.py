@@ -1,48 +1,48 @@
 """The knowledge of all tenants: the store is the truth, the snapshots are what searches see, and follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from parley.core import Conflict, Invalid, Unavailable, new_id
-from parley.telemetry import Log, gauge, names
-from parley_knowledge.documents import Chunk, Draft, Record, content_hash_of, document_id_of
+from parley.core import Clock, NotFound, SystemClock, Unavailable
+from parley.telemetry import gauge, names
+from parley_knowledge.annals import Annals
+from parley_knowledge.documents import Chunk, Draft, Record, Scope
+from parley_knowledge.editing import Editor, Told, nobody
 from parley_knowledge.index import Shelf, Snapshot
 from parley_knowledge.ingest import chunks_of
+from parley_knowledge.releases import Change
 from parley_knowledge.search import Findings, search
 from parley_knowledge.store import DocumentStore
-from parley_knowledge.text import language_from
 
-ATTEMPTS: Final = 5  # to publish a document that somebody else changes at the same time
 LOADED_AT_ONCE: Final = 500  # documents whose passages are read in one go
 SEARCHERS: Final = 2
 READY_SECONDS: Final = 5.0  # that a search waits for the first load
-
-Told = Callable[[Record], Awaitable[None]]
-
-
-async def _nobody(_: Record) -> None:
-    """The facts of a library that nobody listens to."""
+KEPT_SECONDS: Final = 300.0  # that a version can still be searched as fast as ever; no turn takes longer
+KEPT_MOST: Final = 8
+A = TypeVar("A")
 
 
 class Library:
     """Puts, removes and searches documents. Open it with `open_library`."""
 
-    def __init__(self, store: DocumentStore, *, told: Told = _nobody) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, *, told: Told) -> None:
         self.store = store
+        self.clock = clock
+        self.annals = Annals(store)
         self.changed = asyncio.Event()  # something was written here: refresh now, do not wait for the next look
         self.ready = asyncio.Event()  # all that was stored at the start can be searched
-        self._told = told
+        self.editor = Editor(store, self.annals, clock, told=told, published=self.changed.set)
         self._shelves: dict[str, Shelf] = {}
-        self._revisions: dict[str, int] = {}
+        self._kept: dict[str, deque[tuple[float, Snapshot]]] = defaultdict(lambda: deque(maxlen=KEPT_MOST))
         self._refreshing = asyncio.Lock()
         self._indexer = ThreadPoolExecutor(1, thread_name_prefix="knowledge-index")
         self._cutter = ThreadPoolExecutor(1, thread_name_prefix="knowledge-cut")
         self._searchers = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="knowledge-search")
-        self._log = Log("knowledge")
 
     def close(self) -> None:
         """End the threads; running work is finished."""
@@ -55,120 +55,110 @@ class Library:
         shelf = self._shelves.get(tenant)
         return shelf.snapshot if shelf else Snapshot()
 
-    async def search(self, tenant: str, query: str, *, limit: int, language: str = "") -> Findings:
+    async def snapshot_of(self, tenant: str, number: int) -> Snapshot:
+        """What a search of a version sees: at once for those of the last minutes, built anew for older ones.
+
+        Raises NotFound for a version that is not there.
+        """
+        if number > self.snapshot(tenant).revision:
+            await self.refresh()
+        for snapshot in (self.snapshot(tenant), *(kept for _, kept in self._kept[tenant])):
+            if snapshot.revision == number:
+                return snapshot
+        history = await self.annals.of(tenant)
+        if number > history.number:
+            raise NotFound(f"there is no knowledge version {number}; the last one is {history.number}")
+        added = [pair async for pair in self._loaded(tenant, history.at(number).values())]
+        built = await self._in(self._indexer, lambda: Shelf().change(added, [], number))
+        self._keep(tenant, built)
+        return built
+
+    async def search(
+        self, tenant: str, query: str, *, limit: int, language: str = "", scope: Scope | None = None, version: int = 0
+    ) -> Findings:
         """Search in a thread, beside any rebuilding. Raises Unavailable when the first load takes too long."""
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await self.ready.wait()
         except TimeoutError:
             raise Unavailable("the knowledge is still being loaded; ask again in a few seconds") from None
-        loop, snapshot = asyncio.get_running_loop(), self.snapshot(tenant)
-        return await loop.run_in_executor(
-            self._searchers, lambda: search(snapshot, query, limit=limit, language=language)
+        snapshot = await self.snapshot_of(tenant, version) if version else self.snapshot(tenant)
+        seen = scope or Scope(now=self.clock.now())
+        return await self._in(
+            self._searchers, lambda: search(snapshot, query, limit=limit, language=language, scope=seen)
         )
 
-    async def put(self, tenant: str, draft: Draft, *, source: str = "") -> tuple[Record, bool]:
+    async def put(self, tenant: str, draft: Draft, *, source: str = "", proposal_id: str = "") -> tuple[Record, bool]:
         """Add or replace a document; the same content twice changes nothing. Raises Invalid, Conflict, Unavailable."""
-        chunks = await asyncio.get_running_loop().run_in_executor(self._cutter, chunks_of, draft.text, draft.title)
-        if not chunks:
-            raise Invalid(f"{draft.uri} holds no text; put at least one sentence into it")
-        for attempt in range(ATTEMPTS):
-            stands = await self.store.find(tenant, document_id_of(draft.uri))
-            record = _next_version(tenant, draft, source, stands, len(chunks))
-            if stands and not stands.removed and _same(stands, record):
-                return stands, False
-            if await self._published(record, chunks, stands, last=attempt == ATTEMPTS - 1):
-                break
-        return record, True
+        chunks = await self._in(self._cutter, lambda: chunks_of(draft.text, draft.title))
+        return await self.editor.put(tenant, draft, chunks, source=source, proposal_id=proposal_id)
 
-    async def remove(self, tenant: str, document_id: str) -> bool:
+    async def remove(self, tenant: str, document_id: str, *, proposal_id: str = "") -> bool:
         """Remove a document; False when there is none. Raises Conflict, Unavailable."""
-        for attempt in range(ATTEMPTS):
-            stands = await self.store.find(tenant, document_id)
-            if stands is None or stands.removed:
-                return False
-            gone = replace(
-                stands,
-                version=stands.version + 1,
-                removed=True,
-                chunk_set=new_id("set"),
-                chunk_count=0,
-                content_hash="",
-            )
-            if await self._published(gone, [], stands, last=attempt == ATTEMPTS - 1):
-                break
-        return True
+        return await self.editor.remove(tenant, document_id, proposal_id=proposal_id)
+
+    async def page(self, tenant: str, after: str, limit: int, *, version: int = 0) -> list[Record]:
+        """The documents of a version, or those that are live, whose uri comes after `after`."""
+        history = await self.annals.of(tenant)
+        live = history.at(version).values() if version else history.live.values()
+        some = sorted((change for change in live if change.uri > after), key=lambda change: change.uri)[:limit]
+        return await self.records(tenant, some)
+
+    async def records(self, tenant: str, changes: Iterable[Change]) -> list[Record]:
+        """What these changes made live."""
+        wanted = list(changes)
+        found = await self.store.records(tenant, [change.chunk_set for change in wanted])
+        return [replace(found[c.chunk_set], version=c.version, source=c.source) for c in wanted if c.chunk_set in found]
 
     async def refresh(self, *, all_tenants: bool = False) -> None:
-        """Bring the snapshots up to what is stored; only tenants whose revision has moved, unless all are wanted."""
+        """Bring the snapshots up to what is stored; only tenants with a new release, unless all are wanted."""
         async with self._refreshing:
-            for tenant, revision in (await self.store.revisions()).items():
-                if all_tenants or self._revisions.get(tenant) != revision:
-                    await self._refresh(tenant, revision)
+            for tenant, number in (await self.store.heads()).items():
+                if all_tenants or self.snapshot(tenant).revision < number:
+                    await self._refresh(tenant)
 
-    async def _refresh(self, tenant: str, revision: int) -> None:
-        records = {record.document_id: record for record in await self.store.all(tenant)}
+    async def _refresh(self, tenant: str) -> None:
+        history = await self.annals.of(tenant)
+        number, live = history.number, dict(history.live)
         shelf = self._shelves.setdefault(tenant, Shelf())
+        if shelf.snapshot.revision == number:
+            return
         shelved = shelf.chunk_sets()
-        wanted = [record for key, record in records.items() if shelved.get(key) != record.chunk_set]
-        removed = [key for key in shelved if key not in records]
+        wanted = [change for key, change in live.items() if shelved.get(key) != change.chunk_set]
+        removed = [key for key in shelved if key not in live]
         added = [pair async for pair in self._loaded(tenant, wanted)]
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._indexer, lambda: shelf.change(added, removed, revision))
-        if len(added) == len(wanted):  # what was replaced while it was read comes with the next refresh
-            self._revisions[tenant] = revision
+        before = shelf.snapshot
+        await self._in(self._indexer, lambda: shelf.change(added, removed, number))
+        self._keep(tenant, before)
         gauge(names.PASSAGES).set(sum(s.snapshot.size for s in self._shelves.values()))
 
-    async def _loaded(self, tenant: str, wanted: Sequence[Record]) -> AsyncIterator[tuple[Record, list[Chunk]]]:
-        for begin in range(0, len(wanted), LOADED_AT_ONCE):
-            some = wanted[begin : begin + LOADED_AT_ONCE]
-            found = await self.store.chunks(tenant, [record.chunk_set for record in some])
-            for record in some:
+    def _keep(self, tenant: str, snapshot: Snapshot) -> None:
+        now = self.clock.monotonic()
+        kept = self._kept[tenant]
+        while kept and kept[0][0] <= now:
+            kept.popleft()
+        if snapshot.revision:
+            kept.append((now + KEPT_SECONDS, snapshot))
+
+    async def _loaded(self, tenant: str, wanted: Iterable[Change]) -> AsyncIterator[tuple[Record, Sequence[Chunk]]]:
+        changes = list(wanted)
+        for begin in range(0, len(changes), LOADED_AT_ONCE):
+            records = await self.records(tenant, changes[begin : begin + LOADED_AT_ONCE])
+            found = await self.store.chunks(tenant, [record.chunk_set for record in records])
+            for record in records:
                 if chunks := found.get(record.chunk_set):
                     yield record, chunks
 
-    async def _published(self, record: Record, chunks: Sequence[Chunk], replaces: Record | None, *, last: bool) -> bool:
-        try:
-            await self.store.publish(record, chunks, replaces=replaces)
-        except Conflict:
-            if last:
-                raise
-            return False
-        self.changed.set()
-        await self._tell(record)
-        return True
-
-    async def _tell(self, record: Record) -> None:
-        try:
-            await self._told(record)
-        except Unavailable as error:  # the document stands; who missed the fact can list the documents
-            self._log.warning("document.untold", document=record.document_id, error=str(error))
-
-
-def _next_version(tenant: str, draft: Draft, source: str, stands: Record | None, chunk_count: int) -> Record:
-    return Record(
-        tenant_id=tenant,
-        document_id=document_id_of(draft.uri),
-        uri=draft.uri,
-        title=draft.title,
-        language=language_from(draft.language, draft.text),
-        version=stands.version + 1 if stands else 1,
-        content_hash=content_hash_of(draft),
-        chunk_set=new_id("set"),
-        chunk_count=chunk_count,
-        source=source or (stands.source if stands and not stands.removed else ""),
-    )
-
-
-def _same(stands: Record, record: Record) -> bool:
-    # A folder that takes a document over is a change too, made once: from then on the folder removes it as well.
-    return (stands.content_hash, stands.source) == (record.content_hash, record.source)
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], A]) -> A:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 @asynccontextmanager
-async def open_library(store: DocumentStore, *, told: Told = _nobody) -> AsyncIterator[Library]:
+async def open_library(
+    store: DocumentStore, *, told: Told = nobody, clock: Clock | None = None
+) -> AsyncIterator[Library]:
     """A library over an open store, its threads ended with the context."""
-    library = Library(store, told=told)
+    library = Library(store, clock or SystemClock(), told=told)
     try:
         yield library
     finally:

@@ -3,22 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
 
-from parley.contracts.v1 import (
-    KnowledgeStub,
-    ListDocumentsRequest,
-    ListDocumentsResponse,
-    PutDocumentRequest,
-    PutDocumentResponse,
-    RemoveDocumentRequest,
-    RemoveDocumentResponse,
-    SearchRequest,
-    SearchResponse,
-)
+from parley.contracts.v1 import KnowledgeStub, SearchRequest
 from parley.core import Invalid, ParleyError, Unavailable
 from parley.core.settings import PlaceSettings
 from parley.service.grpc import connect
@@ -31,46 +21,19 @@ CALL_SECONDS: Final = 60.0
 A = TypeVar("A")
 
 
-class Knowledge(Protocol):
-    """The calls of the contract. Raises Invalid for what is refused, Unavailable when nobody answers."""
+class Knowledge:
+    """The calls of the contract, over gRPC or on the servicer itself.
 
-    async def search(self, request: SearchRequest) -> SearchResponse:
-        """Search."""
-        ...
-
-    async def list(self, request: ListDocumentsRequest) -> ListDocumentsResponse:
-        """One page of documents."""
-        ...
-
-    async def put(self, request: PutDocumentRequest) -> PutDocumentResponse:
-        """Add or replace one document."""
-        ...
-
-    async def remove(self, request: RemoveDocumentRequest) -> RemoveDocumentResponse:
-        """Remove one document."""
-        ...
-
-
-class _Calls:
-    """The calls over gRPC, or on the servicer itself."""
+    Raises Invalid for what is refused, Unavailable when nobody answers.
+    """
 
     def __init__(self, service: Any, call: Callable[[Any, Any], Awaitable[Any]]) -> None:
         self._service = service
         self._call = call
 
-    async def search(self, request: SearchRequest) -> SearchResponse:
-        return await self._typed(self._service.Search, request, SearchResponse)
-
-    async def list(self, request: ListDocumentsRequest) -> ListDocumentsResponse:
-        return await self._typed(self._service.ListDocuments, request, ListDocumentsResponse)
-
-    async def put(self, request: PutDocumentRequest) -> PutDocumentResponse:
-        return await self._typed(self._service.PutDocument, request, PutDocumentResponse)
-
-    async def remove(self, request: RemoveDocumentRequest) -> RemoveDocumentResponse:
-        return await self._typed(self._service.RemoveDocument, request, RemoveDocumentResponse)
-
-    async def _typed(self, method: Any, request: Any, kind: type[A]) -> A:
+    async def ask(self, kind: type[A], request: Any) -> A:
+        """Make the call that is named as its request, and get an answer of that kind."""
+        method = getattr(self._service, type(request).__name__.removesuffix("Request"))
         answer = await self._call(method, request)
         assert isinstance(answer, kind)
         return answer
@@ -96,7 +59,7 @@ async def _online(settings: PlaceSettings) -> AsyncIterator[Knowledge]:
                 f"no knowledge service answers at {target}. Start one with `parley run knowledge` (or everything with "
                 "`make run`), name another with PARLEY_KNOWLEDGE_URL, or write to the database itself with --offline"
             ) from None
-        yield _Calls(KnowledgeStub(channel), _called)
+        yield Knowledge(KnowledgeStub(channel), _called)
 
 
 @asynccontextmanager
@@ -109,7 +72,7 @@ async def _offline(settings: PlaceSettings) -> AsyncIterator[Knowledge]:
                 library.ready.set()
             return await method(request, None)
 
-        yield _Calls(KnowledgeGrpc(library), call)
+        yield Knowledge(KnowledgeGrpc(library), call)
 
 
 async def _called(method: Any, request: Any) -> Any:

@@ -1,7 +1,7 @@
 """Wires knowledge: the store, the index that follows it, the folders that are watched, and its gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,11 +16,13 @@ from parley_knowledge.freshness import Freshness
 from parley_knowledge.grpc import KnowledgeGrpc
 from parley_knowledge.ingest import Reading
 from parley_knowledge.library import Library, open_library
+from parley_knowledge.releases import Change, Release
 from parley_knowledge.settings import KnowledgeSettings
 from parley_knowledge.store import open_documents
 from parley_knowledge.watch import FolderWatch
 
 RETRY_SECONDS: Final = 1.0
+TOLD_TOGETHER: Final = 64
 TELL_SECONDS: Final = 2.0  # a document stands without its fact; nobody waits longer for a broker that is away
 
 
@@ -36,10 +38,16 @@ class Deps:
 async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
     """Open the store; what it holds is loaded beside the start of everything else."""
 
-    async def told(record: Record) -> None:
-        await ctx.publish(_fact(record), timeout=TELL_SECONDS)
+    async def told(release: Release, records: Mapping[str, Record]) -> None:
+        for begin in range(0, len(release.changes), TOLD_TOGETHER):
+            some = release.changes[begin : begin + TOLD_TOGETHER]
+            facts = [_fact(release, change, records) for change in some]
+            await asyncio.gather(*(ctx.publish(fact, timeout=TELL_SECONDS) for fact in facts))
 
-    async with open_documents(ctx.settings.database()) as store, open_library(store, told=told) as library:
+    async with (
+        open_documents(ctx.settings.database()) as store,
+        open_library(store, told=told, clock=ctx.clock) as library,
+    ):
         yield Deps(library, KnowledgeSettings.load())
 
 
@@ -87,14 +95,15 @@ async def _load(ctx: Context[Deps], watches: list[FolderWatch]) -> None:
             return
 
 
-def _fact(record: Record) -> DocumentIndexed | DocumentRemoved:
-    meta = EventMeta(tenant_id=record.tenant_id)
-    if record.removed:
-        return DocumentRemoved(meta=meta, document_id=record.document_id)
+def _fact(release: Release, change: Change, records: Mapping[str, Record]) -> DocumentIndexed | DocumentRemoved:
+    meta = EventMeta(tenant_id=release.tenant_id)
+    record = records.get(change.chunk_set)
+    if record is None:
+        return DocumentRemoved(meta=meta, document_id=change.document_id)
     return DocumentIndexed(
         meta=meta,
-        document_id=record.document_id,
+        document_id=change.document_id,
         title=record.title,
-        version=record.version,
+        version=change.version,
         chunks=record.chunk_count,
     )

@@ -1,4 +1,4 @@
-"""One run of `ingest`: read files, put their documents, count what became of each."""
+"""One run of `ingest`: read files, put their documents into a draft, publish it at once, count what became of each."""
 
 import asyncio
 import time
@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from parley.contracts.v1 import PutDocumentRequest
+from parley.contracts.v1 import (
+    Labels,
+    MoveDraftRequest,
+    MoveDraftResponse,
+    OpenDraftRequest,
+    OpenDraftResponse,
+    PutDocumentRequest,
+    PutDocumentResponse,
+)
 from parley.core import Invalid
 from parley_knowledge.documents import Draft
 from parley_knowledge.ingest import Found, Reading, Refusal, kinds, readable, walk
 from parley_knowledge.reach import Knowledge
+from parley_knowledge.releases import State
 
 AT_ONCE: Final = 16
 
@@ -24,8 +33,12 @@ class Summary:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    removed: int = 0
     passages: int = 0
     seconds: float = 0.0
+    draft_id: str = ""
+    state: str = ""  # of the draft; empty where nothing changed
+    knowledge_version: int = 0  # that is live with this; 0 where nothing changed or it waits
     refused: list[Refusal] = field(default_factory=list)
     left_out: list[Refusal] = field(default_factory=list)  # kinds of file that are never read
 
@@ -33,6 +46,23 @@ class Summary:
     def documents(self) -> int:
         """Documents that stand now."""
         return self.added + self.changed + self.unchanged
+
+    @property
+    def changes(self) -> int:
+        """Documents that are not as they were."""
+        return self.added + self.changed + self.removed
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is told by its caller."""
+
+    tenant: str
+    source: str = ""
+    author: str = ""
+    note: str = ""
+    labels: Labels = field(default_factory=Labels)
+    state: State = State.LIVE  # that its draft is brought to
 
 
 def files_of(paths: Sequence[Path]) -> tuple[list[Found], list[Refusal]]:
@@ -43,52 +73,89 @@ def files_of(paths: Sequence[Path]) -> tuple[list[Found], list[Refusal]]:
     return wanted, [Refusal(one.uri, reason) for one, path in found if not (path.is_file() or readable(one.path))]
 
 
+class Teaching:
+    """Puts documents into one draft and publishes it; a run that is killed leaves what is live as it was."""
+
+    def __init__(self, knowledge: Knowledge, run: Run) -> None:
+        self.summary = Summary()
+        self._knowledge = knowledge
+        self._run = run
+
+    async def open(self) -> None:
+        """Begin the draft."""
+        run = self._run
+        request = OpenDraftRequest(tenant_id=run.tenant, author=run.author, note=run.note)
+        self.summary.draft_id = (await self._knowledge.ask(OpenDraftResponse, request)).draft.draft_id
+
+    async def put(self, draft: Draft) -> None:
+        """Add a document; one that is refused is counted, and the rest goes on."""
+        run, summary = self._run, self.summary
+        request = PutDocumentRequest(
+            tenant_id=run.tenant, uri=draft.uri, title=draft.title, text=draft.text, language=draft.language,
+            draft_id=summary.draft_id, labels=run.labels, source=run.source,
+        )  # fmt: skip
+        try:
+            answer = await self._knowledge.ask(PutDocumentResponse, request)
+        except Invalid as error:
+            summary.refused.append(Refusal(draft.uri, str(error)))
+            return
+        summary.passages += answer.document.chunks
+        if not answer.changed:
+            summary.unchanged += 1
+        elif answer.document.version == 1:
+            summary.added += 1
+        else:
+            summary.changed += 1
+
+    async def close(self) -> Summary:
+        """Publish the draft, or bring it to where the run wants it; one that changes nothing is dropped."""
+        summary = self.summary
+        state = self._run.state if summary.changes else State.DROPPED
+        if state is not State.DRAFT:
+            request = MoveDraftRequest(
+                tenant_id=self._run.tenant, draft_id=summary.draft_id, state=state, author=self._run.author
+            )
+            moved = (await self._knowledge.ask(MoveDraftResponse, request)).draft
+            summary.knowledge_version = moved.knowledge_version
+        summary.state = str(state) if summary.changes else ""
+        summary.refused.sort(key=lambda refusal: refusal.name)
+        return summary
+
+
 async def teach(
-    knowledge: Knowledge, tenant: str, paths: Sequence[Path], *, advanced: Callable[[int, int], None]
+    knowledge: Knowledge, run: Run, paths: Sequence[Path], *, advanced: Callable[[int, int], None]
 ) -> Summary:
-    """Ingest paths; `advanced` hears of files done and files in all. Doing it again goes on where it was broken off."""
+    """Ingest paths; `advanced` hears of files done and files in all. Doing it again changes only what has changed."""
     began = time.monotonic()
     files, left_out = await asyncio.to_thread(files_of, paths)
-    summary = Summary(files=len(files), left_out=left_out)
-    slots = asyncio.Semaphore(AT_ONCE)
-    done = 0
-
-    async def one(found: Found) -> None:
-        nonlocal done
-        for read in await reading.read(found):
-            if isinstance(read, Refusal):
-                summary.refused.append(read)
-            else:
-                await _put(knowledge, tenant, read, summary)
-        done += 1
-        advanced(done, len(files))
-
-    async def bounded(found: Found) -> None:
-        async with slots:
-            await one(found)
-
-    with Reading() as reading:
-        async with asyncio.TaskGroup() as tasks:
-            for found in files:
-                tasks.create_task(bounded(found))
-    summary.refused.sort(key=lambda refusal: refusal.name)
+    teaching = Teaching(knowledge, run)
+    teaching.summary.files, teaching.summary.left_out = len(files), left_out
+    await teaching.open()
+    await read_into(teaching, files, advanced=advanced)
+    summary = await teaching.close()
     summary.seconds = time.monotonic() - began
     return summary
 
 
-async def _put(knowledge: Knowledge, tenant: str, draft: Draft, summary: Summary) -> None:
-    request = PutDocumentRequest(
-        tenant_id=tenant, uri=draft.uri, title=draft.title, text=draft.text, language=draft.language
-    )
-    try:
-        answer = await knowledge.put(request)
-    except Invalid as error:
-        summary.refused.append(Refusal(draft.uri, str(error)))
-        return
-    summary.passages += answer.document.chunks
-    if not answer.changed:
-        summary.unchanged += 1
-    elif answer.document.version == 1:
-        summary.added += 1
-    else:
-        summary.changed += 1
+async def read_into(
+    teaching: Teaching, files: Sequence[Found], *, advanced: Callable[[int, int], None]
+) -> dict[str, list[Draft | Refusal]]:
+    """Read files in processes of their own and put their documents; what became of each, by the file's name."""
+    slots = asyncio.Semaphore(AT_ONCE)
+    became: dict[str, list[Draft | Refusal]] = {}
+
+    async def one(found: Found) -> None:
+        async with slots:
+            became[found.uri] = await reading.read(found)
+            for read in became[found.uri]:
+                if isinstance(read, Refusal):
+                    teaching.summary.refused.append(read)
+                else:
+                    await teaching.put(read)
+            advanced(len(became), len(files))
+
+    with Reading() as reading:
+        async with asyncio.TaskGroup() as tasks:
+            for found in files:
+                tasks.create_task(one(found))
+    return became

@@ -8,7 +8,7 @@ from typing import Final
 
 from parley.core import Conflict, Invalid, Unavailable
 from parley.telemetry import Log
-from parley_knowledge.documents import Draft, Record
+from parley_knowledge.documents import Draft
 from parley_knowledge.ingest import Found, Reading, readable, walk
 from parley_knowledge.library import Library
 from parley_knowledge.settings import Folder
@@ -127,14 +127,16 @@ class FolderWatch:
     async def _forget(self, gone: list[str]) -> None:
         """Remove the folder's documents that no file holds any more."""
         kept = frozenset().union(*(seen.uris for uri, seen in self._seen.items() if uri not in gone))
-        for record in await self._library.store.all(self._folder.tenant):
-            if record.source == self._folder.source and record.uri not in kept and not self._spared(record, gone):
-                await self._library.remove(self._folder.tenant, record.document_id)
+        history = await self._library.annals.of(self._folder.tenant)
+        mine = [change for change in history.live.values() if change.source == self._folder.source]
+        for change in mine:
+            if change.uri not in kept and not self._spared(change.uri, gone):
+                await self._library.remove(self._folder.tenant, change.document_id)
         for uri in gone:
             del self._seen[uri]
 
-    def _spared(self, record: Record, gone: list[str]) -> bool:
-        file = record.uri.split("#")[0]
+    def _spared(self, uri: str, gone: list[str]) -> bool:
+        file = uri.split("#", maxsplit=1)[0]
         return file not in gone and file in self._seen and self._seen[file].refused
 
     async def _there(self) -> bool:

@@ -74,9 +74,11 @@ class Bm25:
         found: NDArray[np.float32] = self._engine.get_scores_from_ids(known[:MAX_QUERY_TERMS])
         return found
 
-    def best(self, query: Sequence[str], limit: int) -> list[tuple[int, float]]:
+    def best(self, query: Sequence[str], limit: int, without: Sequence[int] = ()) -> list[tuple[int, float]]:
         """The positions and scores of the best passages, best first; of equal ones the earlier. None scores zero."""
         scores = self.scores(query)
+        if without:
+            scores[list(without)] = 0
         wanted = min(limit, len(scores))
         if not wanted:
             return []

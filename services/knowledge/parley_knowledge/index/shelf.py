@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from parley_knowledge.documents import Chunk, Record
+from parley_knowledge.documents import Chunk, Labels, Record, Scope
 from parley_knowledge.index.concepts import indexed_terms
 
 if TYPE_CHECKING:  # numpy and bm25s take a third of a second to import: the first index does, in its thread
     from parley_knowledge.index.bm25 import Bm25, Counts, Vocabulary
+
+
+_EVERYBODY = Labels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class LanguageIndex:
 
     passages: tuple[Passage, ...]
     bm25: "Bm25"
+    labelled: tuple[int, ...] = ()  # positions of passages that not everybody may see at any time
+
+    def hidden(self, scope: Scope) -> tuple[int, ...]:
+        """The positions of passages that a question from there may not see."""
+        return tuple(n for n in self.labelled if not scope.sees(self.passages[n].record.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +89,20 @@ class Shelf:
         for record, chunks in added:
             if replaced := self._documents.get(record.document_id):
                 touched.add(replaced.record.language)
-            self._documents[record.document_id] = self._counted(record, chunks)
+            self._documents[record.document_id] = self._counted(record, chunks, replaced)
             touched.add(record.language)
         languages = dict(self.snapshot.languages) | {name: self._indexed(name) for name in touched}
         self.snapshot = Snapshot(revision, {name: index for name, index in languages.items() if index.passages})
         return self.snapshot
 
-    def _counted(self, record: Record, chunks: Sequence[Chunk]) -> _Shelved:
+    def _counted(self, record: Record, chunks: Sequence[Chunk], replaced: _Shelved | None) -> _Shelved:
         from parley_knowledge.index.bm25 import count  # noqa: PLC0415 - see above
 
         vocabulary = self._vocabularies.setdefault(record.language, {})
         passages = tuple(Passage(record, n, chunk) for n, chunk in enumerate(chunks))
-        return _Shelved(record, passages, tuple(count(indexed_terms(p.searched), vocabulary) for p in passages))
+        known = _known(replaced) if replaced and replaced.record.language == record.language else {}
+        counts = (known.get(p.searched) or count(indexed_terms(p.searched), vocabulary) for p in passages)
+        return _Shelved(record, passages, tuple(counts))
 
     def _indexed(self, language: str) -> LanguageIndex:
         from parley_knowledge.index.bm25 import Bm25  # noqa: PLC0415 - see above
@@ -101,4 +111,10 @@ class Shelf:
         found.sort(key=lambda shelved: shelved.record.document_id)  # equal scores rank alike on every replica
         counts = [c for shelved in found for c in shelved.counts]
         passages = tuple(p for shelved in found for p in shelved.passages)
-        return LanguageIndex(passages, Bm25(counts, self._vocabularies.get(language, {})))
+        labelled = tuple(n for n, passage in enumerate(passages) if passage.record.labels != _EVERYBODY)
+        return LanguageIndex(passages, Bm25(counts, self._vocabularies.get(language, {})), labelled)
+
+
+def _known(shelved: _Shelved) -> "dict[str, Counts]":
+    """The counts of passages that the new version may have again: only what is new in it is counted."""
+    return {passage.searched: counts for passage, counts in zip(shelved.passages, shelved.counts, strict=True)}

@@ -3,12 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
+from parley_knowledge.documents import Scope
 from parley_knowledge.index import MARK, LanguageIndex, Passage, Snapshot, indexed_terms
 from parley_knowledge.search.answerability import Evidence, answerable
 from parley_knowledge.search.query import content_terms, weighted_terms
 from parley_knowledge.search.quote import best_quote
 from parley_knowledge.text import language_from
+
+
+ANYWHERE: Final = Scope()  # what is for everybody, whatever its dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,17 @@ class Findings:
     evidence: Evidence | None = None
 
 
-def search(snapshot: Snapshot, query: str, *, limit: int, language: str = "") -> Findings:
+def search(
+    snapshot: Snapshot, query: str, *, limit: int, language: str = "", scope: Scope = ANYWHERE
+) -> Findings:
     """Search the passages in the question's language; only where these hold nothing of it, those in others."""
     asked = language_from(language, query)
     for name in sorted(snapshot.languages, key=lambda name: name != asked):
         index = snapshot.languages[name]
         found = weighted_terms(query)
         # A few more than asked for: how far the first one leads is known by the best of another document.
-        hits = tuple(Hit(index.passages[position], score) for position, score in index.bm25.best(found, limit + 8))
+        best = index.bm25.best(found, limit + 8, index.hidden(scope))
+        hits = tuple(Hit(index.passages[position], score) for position, score in best)
         if hits:
             return _weighed(index, hits, query, found, Findings(hits[:limit], name, snapshot.revision))
     return Findings((), asked, snapshot.revision)

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from parley.database import SqliteDatabase, open_database
-from parley_knowledge.store.port import DocumentStore
+from parley_knowledge.store.port import DocumentStore, Kept
 from parley_knowledge.store.sqlite import MIGRATIONS, SqliteDocuments
 
-__all__ = ["DocumentStore", "open_documents"]
+__all__ = ["DocumentStore", "Kept", "open_documents"]
 
 
 @asynccontextmanager
