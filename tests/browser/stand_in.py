@@ -63,6 +63,7 @@ class StandIn:
         self.resume = asyncio.Event()
         self.silent = False  # store and acknowledge, but answer nothing
         self.down = False
+        self.frozen: set[WebSocket] = set()  # connections that are never answered, nor closed
         self.revoked: set[str] = set()
         self.upload_status = 0  # answer uploads with this status
         self.trace_status = 200
@@ -188,6 +189,8 @@ class StandIn:
             await _send(socket, chunk)
 
     async def _frame(self, socket: WebSocket, session: Session, frame: Frame) -> None:
+        if socket in self.frozen:
+            return
         if "send" in frame:
             await self._receive(socket, session, frame["send"])
         elif "ping" in frame:

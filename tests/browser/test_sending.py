@@ -63,6 +63,22 @@ async def test_without_an_ack_a_message_goes_again_on_the_same_connection_after_
     assert len(server.session.events) == 1
 
 
+async def test_a_connection_that_answers_neither_a_message_nor_a_ping_is_left_for_a_new_one(
+    visitor: Visitor, server: StandIn
+) -> None:
+    server.silent = True
+    server.frozen = set(server.session.sockets)
+    await visitor.page.clock.install()
+    await visitor.write("还有人吗？")
+    await expect(visitor.own.locator(".origin")).to_have_text("Sent")
+    await visitor.page.clock.run_for(11_500)
+    await until(lambda: len(server.frames("send")) == 2 and server.frames("ping"))
+    await visitor.page.clock.run_for(4_000)
+    await visitor.page.clock.run_for(4_000)
+    await expect(visitor.page.locator(".stored .visitor .origin")).to_have_text("Received")
+    assert len(server.session.events) == 1
+
+
 async def test_too_fast_counts_down_and_goes_out_by_itself(visitor: Visitor, server: StandIn) -> None:
     server.silent = True
     server.refuse = [{"code": "rate_limited", "message": "that was too fast", "retry_after_ms": 1_500}]

@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from parley.testing.awake import AwakeClock
 from parley.testing.fault_proxy import FaultProxy, fault_proxy
 from parley.testing.ledger import Ledger, Verdict
 from parley.testing.ledger_checks import waits_for_a_person
@@ -33,6 +33,7 @@ CRASH_SECONDS, FROZEN_SECONDS, BROKER_SECONDS = 5.0, 35.0, 10.0  # what README p
 QUIET_SECONDS = 90.0
 AFTERWARDS = 1.5  # that visitors write on after the fault, or who would tell that it is over?
 ROUTERS = 3  # at most
+AWAKE = AwakeClock()  # the time of all fault tests
 SERVICES = ("session-router", "ai-engine", "gateway")
 
 
@@ -59,7 +60,7 @@ class Desk:
     port: int
     router_ports: list[int]
     spare_port: int  # of a second gateway
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = field(default_factory=lambda: Ledger(AWAKE.now))
     visitors: list[Visitor] = field(default_factory=list)
 
     @property
@@ -76,7 +77,7 @@ class Desk:
 
     def over(self, what: str) -> None:
         """A fault has just ended; recovery counts from here."""
-        self.ledger.over(what, time.monotonic())
+        self.ledger.over(what, AWAKE.now())
 
     def launch(self, service: str, replica: int = 1) -> ServiceProcess:
         """Start a process of a service; its first replica bears the service's name, the second `NAME-2`."""
@@ -116,7 +117,7 @@ class Desk:
         """Let visitors write while `fault` happens; wait until all is answered or a long time has gone; judge."""
         load = load or Load()
         if fresh:
-            self.ledger = Ledger()
+            self.ledger = Ledger(AWAKE.now)
         self.visitors = [Visitor(lambda: self.front.address, self.ledger) for _ in range(load.visitors)]
         living = [asyncio.create_task(visitor.live()) for visitor in self.visitors]
         try:
@@ -137,9 +138,9 @@ class Desk:
 
     async def _until_quiet(self) -> None:
         """Everything acknowledged and answered, and nothing new for a moment."""
-        deadline = time.monotonic() + QUIET_SECONDS
+        deadline = AWAKE.now() + QUIET_SECONDS
         quiet = 0
-        while quiet < 5 and time.monotonic() < deadline:
+        while quiet < 5 and AWAKE.now() < deadline:
             before = sum(map(len, self.ledger.seen.values()))
             for visitor in self.visitors:
                 await visitor.resend_stale()
@@ -158,10 +159,10 @@ def _served(visitor: Visitor) -> bool:
 
 async def _write(visitor: Visitor, load: Load, number: int, stop: asyncio.Event) -> None:
     """Write at fixed moments, late ones too: an open loop."""
-    begin = time.monotonic() + number / load.visitors / load.per_second
+    begin = AWAKE.now() + number / load.visitors / load.per_second
     for turn in range(load.messages) if load.messages else itertools.count():
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, begin + turn / load.per_second - time.monotonic())):
+            async with asyncio.timeout(max(0.0, begin + turn / load.per_second - AWAKE.now())):
                 await stop.wait()
         if stop.is_set():
             return
@@ -183,6 +184,7 @@ async def a_desk(
 ) -> AsyncIterator[Desk]:
     """A desk that is ready, with servers of its own unless a broker is given."""
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(AWAKE.beating())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-", ignore_cleanup_errors=True)))
         broker = given if given is not None else await stack.enter_async_context(rabbit_node())
         database = await stack.enter_async_context(mongodb(durable=True))
@@ -224,6 +226,8 @@ def judged(name: str, what: str, verdict: Verdict) -> Verdict:
 
 async def until(fact: Callable[[], object], seconds: float) -> None:
     """Wait for a fact. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not fact():  # noqa: ASYNC110 - the fact has no event
-            await asyncio.sleep(0.02)
+    deadline = AWAKE.now() + seconds
+    while not fact():
+        if AWAKE.now() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s")
+        await asyncio.sleep(0.02)

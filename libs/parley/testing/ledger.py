@@ -5,6 +5,7 @@ message or turn under two sequence numbers. reordered: a visitor's own messages,
 recovered: sent, never acknowledged, and stored all the same: allowed. unexpected: stored, and sent by nobody.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -104,8 +105,9 @@ class Verdict:
 
 @dataclass
 class Ledger:
-    """Everything that happened to some visitors."""
+    """Everything that happened to some visitors. `clock` gives the time of all that happens to them."""
 
+    clock: Callable[[], float] = time.monotonic
     sent: dict[str, Sent] = field(default_factory=dict)
     seen: dict[str, list[Seen]] = field(default_factory=dict)
     good: list[float] = field(default_factory=list)  # when something good happened, anywhere

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,14 +64,14 @@ class Visitor:
         """Send a message; it stays in the outbox until it is acknowledged."""
         self.number += 1
         client_msg_id = new_id("c")
-        self.ledger.wrote(Sent(self.session, self.number, client_msg_id, time.monotonic()))
-        self._outbox[client_msg_id] = (text, time.monotonic())
+        self.ledger.wrote(Sent(self.session, self.number, client_msg_id, self.ledger.clock()))
+        self._outbox[client_msg_id] = (text, self.ledger.clock())
         await self._transmit(client_msg_id)
         return client_msg_id
 
     async def resend_stale(self) -> None:
         """Send again what nobody has acknowledged for a while, and ask whether the other end still lives."""
-        now = time.monotonic()
+        now = self.ledger.clock()
         stale = {name: text for name, (text, since) in self._outbox.items() if now - since > RESEND_AFTER}
         if stale and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe())
@@ -151,12 +150,12 @@ class Visitor:
         if ack["client_msg_id"] in self._outbox:
             del self._outbox[ack["client_msg_id"]]
         self.traces.append(ack.get("trace_id", ""))
-        self.ledger.acked(ack["client_msg_id"], ack["seq"], time.monotonic())
+        self.ledger.acked(ack["client_msg_id"], ack["seq"], self.ledger.clock())
         if ack["seq"] == self.seen + 1:
             self.seen = ack["seq"]
 
     def _saw(self, event: dict[str, Any]) -> None:
-        self.ledger.saw(self.session, seen_of(event, time.monotonic()))
+        self.ledger.saw(self.session, seen_of(event, self.ledger.clock()))
         self.seen = max(self.seen, event["seq"])
         said = event.get("message_end", {})
         shown = self._previews.pop(said.get("message_id", ""), None)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from parley.core import ParleyError
+from parley.testing.awake import AwakeClock
 
 START_SECONDS = 90.0  # RabbitMQ takes 6 s alone, several times that beside a busy test run
 STOP_SECONDS = 20.0
@@ -52,15 +53,16 @@ class ServerProcess:
 
     async def wait_ready(self) -> None:
         """Wait until it answers. Raises ParleyError as `start` does."""
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await self._ready():
-                    if (code := self.exit_code) is not None:
-                        raise ParleyError(f"{self._name} ended with {code}: {self._tail()}")
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            self.kill()
-            raise ParleyError(f"{self._name} does not answer after {START_SECONDS:g} s: {self._tail()}") from None
+        clock = AwakeClock()
+        async with clock.beating():
+            deadline = clock.now() + START_SECONDS
+            while not await self._ready():
+                if (code := self.exit_code) is not None:
+                    raise ParleyError(f"{self._name} ended with {code}: {self._tail()}")
+                if clock.now() > deadline:
+                    self.kill()
+                    raise ParleyError(f"{self._name} does not answer after {START_SECONDS:g} s: {self._tail()}")
+                await asyncio.sleep(0.05)
 
     @property
     def exit_code(self) -> int | None:

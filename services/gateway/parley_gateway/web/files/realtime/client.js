@@ -234,10 +234,15 @@ export class ParleyClient extends EventTarget {
     if (this.#timers.has("reconnect")) {
       this.#attempt = 0;
       this.#connect();
-    } else if (this.#write({ ping: { n: 1 } })) {
-      this.#after("silence", PROBE_MS, this.#reconnect);
+    } else {
+      this.#probe();
     }
   };
+
+  /** Does the other end still live? */
+  #probe() {
+    if (this.#write({ ping: { n: 1 } })) this.#after("silence", PROBE_MS, this.#reconnect);
+  }
 
   /** Answers whether there was a connection to write to. */
   #write(frame) {
@@ -373,7 +378,9 @@ export class ParleyClient extends EventTarget {
     if (!this.#welcomed) return;
     const wait = this.#holdUntil - Date.now();
     if (wait > 0) return this.#after("flush", wait, this.#flush);
-    for (const entry of this.#outbox.due(Date.now() - ANSWER_MS)) this.#post(entry);
+    const due = this.#outbox.due(Date.now() - ANSWER_MS);
+    if (due.some(({ sentAt }) => sentAt)) this.#probe(); // no ack in time: a frozen server never closes
+    for (const entry of due) this.#post(entry);
     if (this.#outbox.due(Date.now()).length) this.#after("flush", 1_000, this.#flush);
   };
 
