@@ -44,6 +44,13 @@ async def shop_examples() -> list[Example]:
         return _answered(_example("shop", snapshot, q.text, q.article) for q in asked)
 
 
+async def held_out_examples() -> list[Example]:
+    """The held-out questions on the shop's handbook: judged, never fitted on."""
+    async with a_base(drafts_of(shop.HANDBOOK)) as snapshot:
+        asked = shop.questions(shop.HELD_OUT)
+        return [_example("shop", snapshot, q.text, q.article) or _nothing(q.language, q.article) for q in asked]
+
+
 async def cmrc_examples(data: Path) -> list[Example]:
     """CMRC's questions on every other passage only: about half of them have no answer there."""
     kept, _ = cmrc.halves(drafts_of(data / cmrc.FILE))
@@ -73,6 +80,11 @@ def _example(name: str, snapshot: Snapshot, query: str, gold: str) -> Example | 
         return None
     right = bool(gold) and id_of(found[0]) == gold
     return Example(name, findings.language, findings.evidence, findings.answerable, bool(gold), right)
+
+
+def _nothing(language: str, gold: str) -> Example:
+    """A question of which nothing was found: it is refused."""
+    return Example("shop", language, Evidence(0, 0, 0, 0, 0), 0.0, bool(gold), False)
 
 
 def _answered(examples: Iterable[Example | None]) -> list[Example]:

@@ -10,6 +10,7 @@ from parley_knowledge.index import Snapshot
 
 HANDBOOK = Path("examples/shop/handbook")
 QUESTIONS = Path("examples/shop/questions.jsonl")
+HELD_OUT = Path("examples/shop/paraphrases.jsonl")  # nothing was chosen, fitted or worded by these
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Retrieval:
     ndcg: float
 
 
-def questions() -> list[Question]:
+def questions(path: Path = QUESTIONS) -> list[Question]:
     """All questions, in the order of the file."""
-    lines = QUESTIONS.read_text("utf-8").splitlines()
+    lines = path.read_text("utf-8").splitlines()
     read = [json.loads(line) for line in lines if line.strip()]
     return [Question(one["question"], one["language"], one["article"] or "") for one in read]
 

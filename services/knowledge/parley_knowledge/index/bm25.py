@@ -76,15 +76,26 @@ class Bm25:
 
     def best(self, query: Sequence[str], limit: int, without: Sequence[int] = ()) -> list[tuple[int, float]]:
         """The positions and scores of the best passages, best first; of equal ones the earlier. None scores zero."""
-        scores = self.scores(query)
+        return self.best_of([query], limit, without)
+
+    def best_of(
+        self, queries: Sequence[Sequence[str]], limit: int, without: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """The same for several queries at once.
+
+        A passage counts the root of its sum of squares: one that answers one of them clearly beats one that shares
+        a word with each (CombSUM of Fox and Shaw, TREC-2, over squares).
+        """
+        found = [self.scores(query) for query in queries]
+        scores = found[0] if len(found) == 1 else np.sqrt(np.sum(np.square(found), axis=0, dtype=np.float32))
         if without:
             scores[list(without)] = 0
         wanted = min(limit, len(scores))
-        if not wanted:
+        if wanted <= 0:
             return []
         least = np.partition(scores, -wanted)[-wanted]
-        found = [(int(i), float(scores[i])) for i in np.flatnonzero((scores >= least) & (scores > 0))]
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:limit]
+        best = [(int(i), float(scores[i])) for i in np.flatnonzero((scores >= least) & (scores > 0))]
+        return sorted(best, key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def known(self, query: Sequence[str]) -> list[int]:
         """The ids of those terms that stand anywhere in this index."""

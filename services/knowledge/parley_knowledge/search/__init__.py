@@ -3,7 +3,7 @@
 from parley_knowledge.search.answerability import FEATURES, Evidence, answerable, read_calibrations
 from parley_knowledge.search.query import content_terms
 from parley_knowledge.search.quote import Quote, best_quote, plain
-from parley_knowledge.search.rank import Findings, Hit, search
+from parley_knowledge.search.rank import Findings, Hit, search, search_on
 
 __all__ = [
     "FEATURES",
@@ -17,4 +17,5 @@ __all__ = [
     "plain",
     "read_calibrations",
     "search",
+    "search_on",
 ]

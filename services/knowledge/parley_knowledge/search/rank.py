@@ -1,17 +1,17 @@
 """Search: values in, values out. The best passages, what to quote of the first, and how sure we are of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from parley_knowledge.documents import Scope
 from parley_knowledge.index import MARK, LanguageIndex, Passage, Snapshot, indexed_terms
 from parley_knowledge.search.answerability import Evidence, answerable
+from parley_knowledge.search.lookup import looked_up
 from parley_knowledge.search.query import content_terms, weighted_terms
 from parley_knowledge.search.quote import best_quote
 from parley_knowledge.text import language_from
-
 
 ANYWHERE: Final = Scope()  # what is for everybody, whatever its dates
 
@@ -37,25 +37,56 @@ class Findings:
 
 
 def search(
-    snapshot: Snapshot, query: str, *, limit: int, language: str = "", scope: Scope = ANYWHERE
+    snapshot: Snapshot,
+    query: str,
+    *,
+    limit: int,
+    language: str = "",
+    scope: Scope = ANYWHERE,
+    without: Collection[str] = (),
 ) -> Findings:
-    """Search the passages in the question's language; only where these hold nothing of it, those in others."""
+    """Search the passages in the question's language; only where these hold nothing of it, those in others.
+
+    `without` names documents that are known already: what several searches need is found one after the other.
+    """
     asked = language_from(language, query)
     for name in sorted(snapshot.languages, key=lambda name: name != asked):
         index = snapshot.languages[name]
-        found = weighted_terms(query)
         # A few more than asked for: how far the first one leads is known by the best of another document.
-        best = index.bm25.best(found, limit + 8, index.hidden(scope))
+        best = index.bm25.best_of(looked_up(query), limit + 8, _left_out(index, scope, without))
         hits = tuple(Hit(index.passages[position], score) for position, score in best)
         if hits:
-            return _weighed(index, hits, query, found, Findings(hits[:limit], name, snapshot.revision))
+            return _weighed(index, hits, query, Findings(hits[:limit], name, snapshot.revision))
     return Findings((), asked, snapshot.revision)
 
 
-def _weighed(index: LanguageIndex, hits: tuple[Hit, ...], query: str, found: list[str], findings: Findings) -> Findings:
+def search_on(
+    snapshot: Snapshot, query: str, *, searches: int, limit: int, language: str = "", scope: Scope = ANYWHERE
+) -> Findings:
+    """Search several times, each time beyond the documents found before: for questions that need many documents.
+
+    The first search's findings with the hits of all, in the order of the searches.
+    """
+    first = search(snapshot, query, limit=limit, language=language, scope=scope)
+    hits = list(first.hits)
+    for _ in range(searches - 1):
+        known = {hit.passage.record.document_id for hit in hits}
+        more = search(snapshot, query, limit=limit, language=first.language, scope=scope, without=known)
+        if not more.hits or more.language != first.language:
+            break
+        hits.extend(more.hits)
+    return replace(first, hits=tuple(hits))
+
+
+def _left_out(index: LanguageIndex, scope: Scope, without: Collection[str]) -> list[int]:
+    known = [n for n, p in enumerate(index.passages) if p.record.document_id in without] if without else []
+    return [*index.hidden(scope), *known]
+
+
+def _weighed(index: LanguageIndex, hits: tuple[Hit, ...], query: str, findings: Findings) -> Findings:
     weights = _weights(index, query)
     quote = best_quote(hits[0].passage.chunk.text, weights)
-    evidence = _evidence(index, hits, weights, frozenset(found))
+    evidence = _evidence(index, hits, weights, frozenset(weighted_terms(query)))
     sure = answerable(evidence, findings.language)
     return replace(findings, quote=quote.text, answerable=sure, evidence=evidence)
 
