@@ -26,8 +26,11 @@ class Product:
 
 
 @contextmanager
-def a_product(bus_url: str, **settings: str) -> Iterator[Product]:
-    """Default settings but for: the echo skill (no model's time is counted), and no limit on one visitor's rate."""
+def a_product(bus_url: str, *, module: str = "parley.cli", **settings: str) -> Iterator[Product]:
+    """Default settings but for: the echo skill (no model's time is counted), and no limit on a visitor or address.
+
+    `module` is what runs a service.
+    """
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as home:
         port = _free_port()
         environment = {
@@ -40,11 +43,13 @@ def a_product(bus_url: str, **settings: str) -> Iterator[Product]:
             "PARLEY_GATEWAY_HOST": "127.0.0.1",
             "PARLEY_GATEWAY_MESSAGES_PER_SECOND": "100000",
             "PARLEY_GATEWAY_MESSAGES_BURST": "100000",
+            "PARLEY_GATEWAY_NEWCOMERS_BURST": "1000000",
+            "PARLEY_GATEWAY_MAX_STRANGERS": "100000",
             "PARLEY_AI_ENGINE_ECHO": "1",
             "PARLEY_LOG_LEVEL": "WARNING",
             **settings,
         }
-        parley = [sys.executable, "-m", "parley.cli"]
+        parley = [sys.executable, "-m", module]
         # Only the queues of services that run: a queue that nobody reads would fill up beside the measurement.
         subprocess.run([*parley, "topology", "apply", *SERVICES], env=environment, check=True, capture_output=True)
         processes = {}
@@ -58,7 +63,7 @@ def a_product(bus_url: str, **settings: str) -> Iterator[Product]:
             for process in processes.values():
                 process.send_signal(signal.SIGTERM)
             for process in processes.values():
-                process.wait(timeout=30)
+                process.wait(timeout=90)
 
 
 def _wait_ready(port: int, home: str) -> None:
