@@ -135,8 +135,8 @@ class SlowModel:
     port: int = 0
     asked: list[Any] = field(default_factory=list)
     let_go: threading.Event = field(default_factory=threading.Event)
-    first: str = "七天内"
-    rest: str = "可以退货。"
+    first: str = "退款会"
+    rest: str = "原路退回。"
 
 
 @contextmanager

@@ -79,7 +79,7 @@ async def test_a_session_can_be_asked_for_and_read() -> None:
 async def test_a_burst_gets_one_answer_to_all_of_it_and_the_vain_work_is_counted() -> None:
     async with a_router() as (bench, sessions):
         for number, text in enumerate(("你好", "我的订单", "什么时候到？"), 1):
-            await bench.publish(a_message_received(text))
+            await bench.publish(a_message_received(text, gateway=""))
             await bench.until(lambda: len(bench.sent(TurnRequested)) == number)  # noqa: B023 - awaited here
             await bench.clock.advance(0.5)
         asked = bench.sent(TurnRequested)[-1]

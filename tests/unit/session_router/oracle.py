@@ -11,13 +11,14 @@ from parley.contracts.v1 import (
     SenderKind,
     SendMessage,
     StopRequested,
+    StreamAttached,
     TakeoverRequested,
     TurnCompleted,
     TurnFailed,
     TurnStarted,
     VisitorTyping,
 )
-from parley_session_router.machine import TimeCame
+from parley_session_router.machine import GatewayGone, TimeCame
 
 TURN, IDLE, TYPING, HOLD = 45.0, 600.0, 3.0, 2.0
 FINISHED_KEPT, UNENDED_KEPT, UNANSWERED_KEPT = 16, 4, 20
@@ -39,6 +40,7 @@ class Oracle:
     idle_at: float | None = None
     finished: list[str] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
+    gateways: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     refused: int = 0  # replies
@@ -94,6 +96,7 @@ class Oracle:
             return self._agent_says(event, name)
         if not self._new(f"visitor {name}"):
             return []
+        self.gateways.add(event.gateway_id)
         said = ["session reopened"] if self.status == "closed" else []
         if self.status in ("new", "closed"):
             self.status = "open"
@@ -175,7 +178,7 @@ class Oracle:
         if turn not in self.unended:
             return []
         self.unended.remove(turn)
-        return ["end cancelled"]
+        return ["end cancelled"] if self.gateways else []
 
     def completed(self, event: TurnCompleted, now: float) -> list[str]:
         if not self._accepts(event):
@@ -195,6 +198,14 @@ class Oracle:
         good = event.turn_id == self.running and event.ownership == self.ownership
         self.refused += not good
         return good
+
+    def attached(self, event: StreamAttached, now: float) -> list[str]:
+        self.gateways.add(event.gateway_id)
+        return []
+
+    def gone(self, event: GatewayGone, now: float) -> list[str]:
+        self.gateways.discard(event.gateway_id)
+        return []
 
     def time_came(self, event: TimeCame, now: float) -> list[str]:
         if self.running:
@@ -223,5 +234,7 @@ _ACTS: dict[type, Callable[[Oracle, Any, float], list[str]]] = {
     TurnStarted: Oracle.started,
     TurnCompleted: Oracle.completed,
     TurnFailed: Oracle.failed,
+    StreamAttached: Oracle.attached,
+    GatewayGone: Oracle.gone,
     TimeCame: Oracle.time_came,
 }

@@ -144,6 +144,15 @@ def test_a_preview_of_a_turn_that_was_cancelled_unseen_is_closed_once() -> None:
     assert talk.state is before
 
 
+def test_where_nobody_is_sent_previews_there_is_none_to_close() -> None:
+    talk = Conversation()
+    talk.write("一", gateway="")
+    late = a_result(talk.turn)
+    talk.take_over()
+    assert not talk.hear(late).entries
+    assert not talk.state.unended
+
+
 def test_a_late_start_of_an_answered_turn_closes_nothing() -> None:
     talk = Conversation()
     talk.write("一")

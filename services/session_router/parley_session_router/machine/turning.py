@@ -224,8 +224,10 @@ def _end_preview(decision: Decision, turn_id: str) -> None:
     """Something of a cancelled turn was shown before anybody knew: close it, or it would stand there for ever."""
     state = decision.state
     shown = next((message_id for turn, message_id in state.unended if turn == turn_id), None)
-    if shown is not None:
-        decision.change(unended=tuple(one for one in state.unended if one[0] != turn_id))
+    if shown is None:
+        return
+    decision.change(unended=tuple(one for one in state.unended if one[0] != turn_id))
+    if state.gateways:  # nobody else is sent previews
         end = ending(decision, turn_id, shown, finish="cancelled", sender=ENGINE)
         decision.store_message(end, end.message_end)
 
