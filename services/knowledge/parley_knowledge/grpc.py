@@ -15,6 +15,7 @@ from parley.contracts.v1 import (
 from parley.core import Invalid
 from parley.telemetry import histogram, names, span
 from parley_knowledge.documents import Draft, Scope
+from parley_knowledge.explain import explained
 from parley_knowledge.ingest import MAX_TEXT_BYTES
 from parley_knowledge.library import Library
 from parley_knowledge.search import Findings
@@ -45,15 +46,19 @@ class KnowledgeGrpc(VersionsGrpc):
             raise Invalid(f"query has {len(query)} characters; send at most {LONGEST_QUERY}")
         limit = min(request.limit or DEFAULT_HITS, MOST_HITS)
         with span(names.SEARCH) as recording, self._seconds.time():
+            scope = Scope(request.audience, request.channel, self._library.clock.now())
             findings = await self._library.search(
-                tenant, query, limit=limit, language=request.language, scope=self._scope(request),
-                version=request.knowledge_version,
-            )  # fmt: skip
+                tenant, query, limit=limit, language=request.language, scope=scope, version=request.knowledge_version
+            )
             recording.set(names.TENANT, tenant)
             recording.set(names.LANGUAGE, findings.language)
             recording.set(names.COUNT, len(findings.hits))
             recording.set(names.CONFIDENCE, findings.answerable)
-        return _response(findings)
+        answer = _response(findings)
+        if request.explain:
+            snapshot = await self._library.snapshot_of(tenant, findings.revision)
+            answer.explanation.CopyFrom(explained(snapshot, query, findings, scope))
+        return answer
 
     async def ListDocuments(self, request: ListDocumentsRequest, context: Any) -> ListDocumentsResponse:  # noqa: N802
         """List a tenant's documents by their uris; `next` of one page is `after` of the next."""
@@ -83,9 +88,6 @@ class KnowledgeGrpc(VersionsGrpc):
         document_id = named("document_id", request.document_id)
         draft_id = short("draft_id", request.draft_id)
         return RemoveDocumentResponse(removed=await self._library.remove(tenant, document_id, proposal_id=draft_id))
-
-    def _scope(self, request: SearchRequest) -> Scope:
-        return Scope(request.audience, request.channel, self._library.clock.now())
 
 
 def _response(findings: Findings) -> SearchResponse:

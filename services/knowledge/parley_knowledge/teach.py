@@ -2,27 +2,34 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from parley.contracts.v1 import (
+    Document,
     Labels,
+    ListDocumentsRequest,
+    ListDocumentsResponse,
     MoveDraftRequest,
     MoveDraftResponse,
     OpenDraftRequest,
     OpenDraftResponse,
     PutDocumentRequest,
     PutDocumentResponse,
+    RemoveDocumentRequest,
+    RemoveDocumentResponse,
 )
 from parley.core import Invalid
 from parley_knowledge.documents import Draft
 from parley_knowledge.ingest import Found, Reading, Refusal, kinds, readable, walk
 from parley_knowledge.reach import Knowledge
 from parley_knowledge.releases import State
+from parley_knowledge.settings import Folder
 
 AT_ONCE: Final = 16
+PAGE: Final = 500  # documents that are listed in one answer
 
 
 @dataclass
@@ -52,6 +59,16 @@ class Summary:
         """Documents that are not as they were."""
         return self.added + self.changed + self.removed
 
+    def __add__(self, other: "Summary") -> "Summary":
+        """What two runs have done, and how the later one ended."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTED}
+        return replace(other, **counts)
+
+
+_COUNTED: Final = (
+    "files", "added", "changed", "unchanged", "removed", "passages", "seconds", "refused", "left_out",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Run:
@@ -79,17 +96,17 @@ class Teaching:
     def __init__(self, knowledge: Knowledge, run: Run) -> None:
         self.summary = Summary()
         self._knowledge = knowledge
-        self._run = run
+        self.run = run
 
     async def open(self) -> None:
         """Begin the draft."""
-        run = self._run
+        run = self.run
         request = OpenDraftRequest(tenant_id=run.tenant, author=run.author, note=run.note)
         self.summary.draft_id = (await self._knowledge.ask(OpenDraftResponse, request)).draft.draft_id
 
     async def put(self, draft: Draft) -> None:
         """Add a document; one that is refused is counted, and the rest goes on."""
-        run, summary = self._run, self.summary
+        run, summary = self.run, self.summary
         request = PutDocumentRequest(
             tenant_id=run.tenant, uri=draft.uri, title=draft.title, text=draft.text, language=draft.language,
             draft_id=summary.draft_id, labels=run.labels, source=run.source,
@@ -107,13 +124,20 @@ class Teaching:
         else:
             summary.changed += 1
 
+    async def remove(self, document_id: str) -> None:
+        """Remove a document with the rest."""
+        request = RemoveDocumentRequest(
+            tenant_id=self.run.tenant, document_id=document_id, draft_id=self.summary.draft_id
+        )
+        self.summary.removed += (await self._knowledge.ask(RemoveDocumentResponse, request)).removed
+
     async def close(self) -> Summary:
         """Publish the draft, or bring it to where the run wants it; one that changes nothing is dropped."""
         summary = self.summary
-        state = self._run.state if summary.changes else State.DROPPED
+        state = self.run.state if summary.changes else State.DROPPED
         if state is not State.DRAFT:
             request = MoveDraftRequest(
-                tenant_id=self._run.tenant, draft_id=summary.draft_id, state=state, author=self._run.author
+                tenant_id=self.run.tenant, draft_id=summary.draft_id, state=state, author=self.run.author
             )
             moved = (await self._knowledge.ask(MoveDraftResponse, request)).draft
             summary.knowledge_version = moved.knowledge_version
@@ -135,6 +159,56 @@ async def teach(
     summary = await teaching.close()
     summary.seconds = time.monotonic() - began
     return summary
+
+
+async def synchronise(
+    knowledge: Knowledge, run: Run, paths: Sequence[Path], *, advanced: Callable[[int, int], None]
+) -> Summary:
+    """Like `teach` for each folder, and remove what came from it and is there no more. Raises Invalid for a file.
+
+    A file that is refused keeps its last good version; a folder that holds no file at all forgets nothing.
+    """
+    total = Summary()
+    for path in paths:
+        if not path.is_dir():
+            raise Invalid(f"{path} is no folder; `ingest` teaches single files")
+        began = time.monotonic()
+        files, left_out = await asyncio.to_thread(files_of, [path])
+        source = Folder(run.tenant, path).source
+        teaching = Teaching(knowledge, replace(run, source=source))
+        teaching.summary.files, teaching.summary.left_out = len(files), left_out
+        await teaching.open()
+        became = await read_into(teaching, files, advanced=advanced)
+        if files:
+            await _forget(knowledge, teaching, source, became)
+        summary = await teaching.close()
+        summary.seconds = time.monotonic() - began
+        total = total + summary
+    return total
+
+
+async def _forget(
+    knowledge: Knowledge, teaching: "Teaching", source: str, became: Mapping[str, list[Draft | Refusal]]
+) -> None:
+    kept = {one.uri for read in became.values() for one in read if isinstance(one, Draft)}
+    spared = {file for file, read in became.items() if any(isinstance(one, Refusal) for one in read)}
+    async for document in listed(knowledge, teaching.run.tenant):
+        file, _, _ = document.uri.partition("#")
+        if document.source == source and document.uri not in kept and file not in spared:
+            await teaching.remove(document.document_id)
+
+
+async def listed(knowledge: Knowledge, tenant: str, version: int = 0) -> AsyncIterator[Document]:
+    """Every document of a tenant that is live, or was in a version."""
+    after = ""
+    while True:
+        request = ListDocumentsRequest(tenant_id=tenant, after=after, limit=PAGE, knowledge_version=version)
+        page = await knowledge.ask(ListDocumentsResponse, request)
+        for document in page.documents:
+            yield document
+        after = page.next
+        if not after:
+            return
 
 
 async def read_into(

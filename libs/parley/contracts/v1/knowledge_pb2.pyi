@@ -30,6 +30,7 @@ class SearchRequest(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_VERSION_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     query: _builtins.str
     limit: _builtins.int
@@ -42,6 +43,8 @@ class SearchRequest(_message.Message):
     """documents for certain channels likewise"""
     knowledge_version: _builtins.int
     """searches that version; the live one when 0"""
+    explain: _builtins.bool
+    """say which words found each passage, and why it is that sure"""
     def __init__(
         self,
         *,
@@ -52,10 +55,11 @@ class SearchRequest(_message.Message):
         audience: _builtins.str = ...,
         channel: _builtins.str = ...,
         knowledge_version: _builtins.int = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "channel", b"channel", "knowledge_version", b"knowledge_version", "language", b"language", "limit", b"limit", "query", b"query", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "channel", b"channel", "explain", b"explain", "knowledge_version", b"knowledge_version", "language", b"language", "limit", b"limit", "query", b"query", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -70,6 +74,7 @@ class SearchResponse(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_VERSION_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     answerable: _builtins.float
     """calibrated probability that the first passage answers the query"""
     language: _builtins.str
@@ -80,6 +85,10 @@ class SearchResponse(_message.Message):
     def passages(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.Source]:
         """best first"""
 
+    @_builtins.property
+    def explanation(self) -> Global___SearchExplanation:
+        """where it was asked for"""
+
     def __init__(
         self,
         *,
@@ -88,14 +97,123 @@ class SearchResponse(_message.Message):
         language: _builtins.str = ...,
         quote: _builtins.str = ...,
         knowledge_version: _builtins.int = ...,
+        explanation: Global___SearchExplanation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerable", b"answerable", "knowledge_version", b"knowledge_version", "language", b"language", "passages", b"passages", "quote", b"quote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerable", b"answerable", "explanation", b"explanation", "knowledge_version", b"knowledge_version", "language", b"language", "passages", b"passages", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class SearchExplanation(_message.Message):
+    """Why a search has found what it has found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class EvidenceEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TERMS_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELD_NUMBER: _builtins.int
+    hidden: _builtins.int
+    """passages that this audience, channel or date may not see"""
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___TermWeight]:
+        """what was looked up, the weightiest first"""
+
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassageTerms]:
+        """in the order of the passages"""
+
+    @_builtins.property
+    def evidence(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """what the probability was computed from"""
+
+    def __init__(
+        self,
+        *,
+        terms: _abc.Iterable[Global___TermWeight] | None = ...,
+        passages: _abc.Iterable[Global___PassageTerms] | None = ...,
+        evidence: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        hidden: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "hidden", b"hidden", "passages", b"passages", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchExplanation: _TypeAlias = SearchExplanation  # noqa: Y015
+
+@_typing.final
+class TermWeight(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    term: _builtins.str
+    weight: _builtins.float
+    """how much it tells times how often it counts"""
+    def __init__(
+        self,
+        *,
+        term: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["term", b"term", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TermWeight: _TypeAlias = TermWeight  # noqa: Y015
+
+@_typing.final
+class PassageTerms(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    chunk_id: _builtins.str
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of those looked up that stand in it, the weightiest first"""
+
+    def __init__(
+        self,
+        *,
+        chunk_id: _builtins.str = ...,
+        terms: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassageTerms: _TypeAlias = PassageTerms  # noqa: Y015
 
 @_typing.final
 class ListDocumentsRequest(_message.Message):
