@@ -52,3 +52,10 @@ def test_terms_that_joined_the_vocabulary_later_are_unknown_to_an_older_index() 
 
 def test_a_query_of_thousands_of_words_is_answered() -> None:
     assert an_index("退款", "invoice").best(terms("退款 invoice " * 4000), 1)
+
+
+def test_what_a_passage_holds_is_known_without_reading_it_again() -> None:
+    index = an_index("退款 三天", "invoice")
+    assert index.held(0, terms("退款 invoice 火星")) == frozenset(terms("退款"))
+    assert index.held(1, ["invoic", "退款"]) == {"invoic"}
+    assert index.held(1, []) == frozenset()

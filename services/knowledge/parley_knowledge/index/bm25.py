@@ -5,7 +5,7 @@ a passage never change, so they are kept, and building anew is arithmetic on arr
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ class Bm25:
         self._vocabulary = vocabulary
         self._size = len(vocabulary)  # terms that are added later are unknown here
         self.passages = len(passages)
+        self._counts = passages
         self._idf = np.zeros(0, np.float32)
         self._engine = self._build(passages) if passages else None
 
@@ -101,6 +102,12 @@ class Bm25:
         """The ids of those terms that stand anywhere in this index."""
         ids = (self._vocabulary.get(term, self._size) for term in query)
         return [i for i in ids if i < self._size and self._idf[i] > 0] if self._engine else []
+
+    def held(self, position: int, terms: Iterable[str]) -> frozenset[str]:
+        """Those of the terms that stand in a passage; nothing of its text is read again for that."""
+        ids = {self._vocabulary[term]: term for term in terms if term in self._vocabulary}
+        standing = np.intersect1d(self._counts[position].terms, np.fromiter(ids, np.int32, len(ids)))
+        return frozenset(ids[int(i)] for i in standing)
 
     def idf(self, term: str) -> float:
         """How much a term tells; one that stands nowhere tells as much as the rarest could."""

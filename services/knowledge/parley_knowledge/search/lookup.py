@@ -14,7 +14,7 @@ MOST_SENTENCES: Final = 64
 FUSION_K: Final = 60  # Cormack, Clarke and Büttcher, SIGIR 2009
 
 
-def looked_up(query: str) -> list[list[str]]:
+def looked_up(query: str) -> list[tuple[str, ...]]:
     """The terms of each thing that a question says; of a short one all together."""
     said = sentences(query) if units(query) > LONG else []
     return [content_terms(one) for one in said[:MOST_SENTENCES]] if len(said) > 1 else [weighted_terms(query)]

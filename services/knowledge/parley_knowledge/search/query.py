@@ -1,7 +1,7 @@
 """What a question asks about: its concepts, and its words without those that every question has."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from parley_knowledge.index import normalised, terms, thesaurus
@@ -35,19 +35,21 @@ CONTENT_WEIGHT: Final = 2
 CONCEPT_WEIGHT: Final = 4
 
 
-def weighted_terms(query: str) -> list[str]:
+@lru_cache(maxsize=256)  # one search asks several times; a customer's words are kept no longer than 256 questions
+def weighted_terms(query: str) -> tuple[str, ...]:
     """What is looked up: every word, those of content again, and the concepts that they name."""
     words = _telling(terms(_QUESTION_WORDS.sub(" ", normalised(query))))
     concepts = dict.fromkeys(thesaurus().concepts(query))
-    return terms(query) + CONTENT_WEIGHT * list(words) + CONCEPT_WEIGHT * list(concepts)
+    return (*terms(query), *CONTENT_WEIGHT * list(words), *CONCEPT_WEIGHT * list(concepts))
 
 
-def content_terms(query: str) -> list[str]:
+@lru_cache(maxsize=4096)  # of questions, and of the titles that are weighed against them
+def content_terms(query: str) -> tuple[str, ...]:
     """What an answer should hold: the concepts named, and the telling words that name none; never nothing."""
     chinese, left = thesaurus().chinese_in(normalised(query))
     english, words = thesaurus().english_in(terms(_QUESTION_WORDS.sub(" ", left)))
     found = dict.fromkeys([*chinese, *english, *_telling(words)])
-    return list(found) or list(dict.fromkeys(terms(query)))
+    return tuple(found) or tuple(dict.fromkeys(terms(query)))
 
 
 def _telling(words: list[str]) -> dict[str, None]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from parley_knowledge.documents import Scope
@@ -56,7 +57,7 @@ def search(
         best = index.bm25.best_of(looked_up(query), limit + 8, _left_out(index, scope, without))
         hits = tuple(Hit(index.passages[position], score) for position, score in best)
         if hits:
-            return _weighed(index, hits, query, Findings(hits[:limit], name, snapshot.revision))
+            return _weighed(index, best[0][0], hits, query, Findings(hits[:limit], name, snapshot.revision))
     return Findings((), asked, snapshot.revision)
 
 
@@ -83,10 +84,10 @@ def _left_out(index: LanguageIndex, scope: Scope, without: Collection[str]) -> l
     return [*index.hidden(scope), *known]
 
 
-def _weighed(index: LanguageIndex, hits: tuple[Hit, ...], query: str, findings: Findings) -> Findings:
+def _weighed(index: LanguageIndex, first: int, hits: tuple[Hit, ...], query: str, findings: Findings) -> Findings:
     weights = _weights(index, query)
     quote = best_quote(hits[0].passage.chunk.text, weights)
-    evidence = _evidence(index, hits, weights, frozenset(weighted_terms(query)))
+    evidence = _evidence(index, hits, weights, query, index.bm25.held(first, weights))
     sure = answerable(evidence, findings.language)
     return replace(findings, quote=quote.text, answerable=sure, evidence=evidence)
 
@@ -97,20 +98,24 @@ def _weights(index: LanguageIndex, text: str) -> dict[str, float]:
 
 
 def _evidence(
-    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], found: frozenset[str]
+    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], query: str, held: frozenset[str]
 ) -> Evidence:
     best = hits[0]
     record, chunk = best.passage.record, best.passage.chunk
-    held = frozenset(indexed_terms(best.passage.searched))
     concepts = {term: 1.0 for term in asked if term.startswith(MARK)}
     other = next((hit for hit in hits[1:] if hit.passage.record.document_id != record.document_id), None)
     return Evidence(
-        title_coverage=_share(asked, frozenset(indexed_terms(f"{record.title}\n{chunk.place}"))),
-        title_asked=_share(_weights(index, record.title), found),
+        title_coverage=_share(asked, _heading_terms(f"{record.title}\n{chunk.place}")),
+        title_asked=_share(_weights(index, record.title), frozenset(weighted_terms(query))),
         concept_coverage=_share(concepts, held),
         support=_share(asked, held) * (1 - other.score / best.score if other else 1.0),
         length=math.log1p(len(asked)),
     )
+
+
+@lru_cache(maxsize=4096)
+def _heading_terms(text: str) -> frozenset[str]:
+    return frozenset(indexed_terms(text))
 
 
 def _share(weights: Mapping[str, float], held: frozenset[str]) -> float:
