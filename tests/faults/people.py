@@ -38,10 +38,17 @@ def returning(client: Client, *, after: int, epoch: int = 1, session: str = "") 
 def request(
     desk: Desk, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, address: str = ""
 ) -> tuple[int, Any]:
+    """One HTTP call at the desk, or at `address`."""
+    return call(address or f"127.0.0.1:{desk.port}", method, path, body, headers=headers)
+
+
+def call(
+    address: str, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
     """One HTTP call: status and parsed body. Blocks; raises OSError when the line breaks."""
     content = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(
-        f"http://{address or f'127.0.0.1:{desk.port}'}{path}",
+        f"http://{address}{path}",
         data=content,
         method=method,
         headers={"content-type": "application/json", **(headers or {})},

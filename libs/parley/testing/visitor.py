@@ -89,6 +89,11 @@ class Visitor:
         """Final answers that it has seen."""
         return sum(map(is_answer, self.ledger.seen.get(self.session, ())))
 
+    @property
+    def drafts(self) -> int:
+        """Answers whose beginning it sees."""
+        return len(self._previews)
+
     async def until(self, fact: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait for a fact, sending again meanwhile what nobody has acknowledged. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
