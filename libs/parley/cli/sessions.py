@@ -1,7 +1,9 @@
 """`parley sessions` and `parley session`: who is being answered, and by whom."""
 
+import json
 import time
 from collections.abc import Iterator
+from typing import Any, Final
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,12 +11,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from parley.cli.asking import CALL_SECONDS, ask
 from parley.contracts.v1 import (
     GetSessionRequest,
+    HistoryRequest,
+    HistoryResponse,
     ListSessionsRequest,
     ListSessionsResponse,
+    Message,
+    SenderKind,
     Session,
     SessionsStub,
     SessionStatus,
+    StreamEvent,
 )
+
+_HUMAN: Final = {"visitor": "visitor", "agent": "human", "system": "system"}
 
 _WORD = {
     SessionStatus.SESSION_STATUS_OPEN: "open",
@@ -62,6 +71,49 @@ def show(session_id: str, tenant: str) -> None:
     click.echo("  last decisions:")
     for decision in found.decisions:
         click.echo(f"    {_clock(decision.at)}  {decision.why}")
+
+
+@session.command()
+@click.argument("session_id")
+@click.option("--tenant", default="demo", show_default=True)
+def export(session_id: str, tenant: str) -> None:
+    """What was said, one JSON object a line: who, the text, its origin, and whether a model generated it."""
+    for event in _history(session_id, tenant):
+        kind = event.WhichOneof("body")
+        if kind in ("message", "message_end"):
+            said = event.message if kind == "message" else event.message_end
+            click.echo(json.dumps(exported(event.seq, said), ensure_ascii=False))
+
+
+def _history(session_id: str, tenant: str) -> Iterator[StreamEvent]:
+    after = 0
+    while True:
+        page = _page(HistoryRequest(tenant_id=tenant, session_id=session_id, after_seq=after, limit=300))
+        yield from page.events
+        if not page.events or page.events[-1].seq >= page.head_seq:
+            return
+        after = page.events[-1].seq
+
+
+def _page(request: HistoryRequest) -> HistoryResponse:
+    return ask("session-router", lambda channel: SessionsStub(channel).History(request, timeout=CALL_SECONDS))
+
+
+def exported(seq: int, said: Message) -> dict[str, Any]:
+    """One message as it is exported; every one says its origin and whether a model generated it."""
+    by = SenderKind.Name(said.sender.kind).removeprefix("SENDER_KIND_").lower()
+    return {
+        "seq": seq,
+        "at": said.created_at.ToJsonString() if said.HasField("created_at") else "",
+        "by": by,
+        "name": said.sender.name,
+        "text": said.text,
+        "origin": said.origin or _HUMAN.get(by, ""),
+        "ai_generated": said.ai_generated,
+        "finish_reason": said.finish_reason,
+        "sources": [{"title": s.title, "document_id": s.document_id, "version": s.version} for s in said.sources],
+        "trace_id": said.trace_id,
+    }
 
 
 def facts(found: Session, now: float) -> Iterator[str]:

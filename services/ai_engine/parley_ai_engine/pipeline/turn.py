@@ -86,7 +86,7 @@ class Reply:
             sources=self.sources,
             trace_id=trace_id,
             turn_id=turn.turn_id,
-            ai_generated=self.origin in {"llm", "local_llm"},
+            ai_generated=self.origin in {"llm", "local_llm", "cache"},
             notice=self.notice,
             confidence=self.confidence,
         )

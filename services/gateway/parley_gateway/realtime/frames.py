@@ -132,6 +132,7 @@ def message_value(message: Message) -> Frame:
         "message_id": message.message_id,
         "text": message.text,
         "origin": message.origin or _HUMAN.get(sender["kind"], ""),
+        "ai_generated": message.ai_generated,
         "sender": sender,
         "trace_id": message.trace_id,
     }
@@ -143,8 +144,6 @@ def message_value(message: Message) -> Frame:
         value["sources"] = [source_value(source) for source in message.sources]
     if message.media:
         value["media"] = [media_value(media) for media in message.media]
-    if message.ai_generated:
-        value["ai_generated"] = True
     if message.notice:
         value["notice"] = message.notice
     if message.confidence:

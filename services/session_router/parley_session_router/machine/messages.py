@@ -66,6 +66,7 @@ def send(decision: Decision, event: SendMessage, rules: Rules) -> None:
         sender=Sender(kind=ENGINE, id=event.meta.producer, name="Parley"),
         text=event.text,
         origin=event.origin or "rule",
+        ai_generated=event.origin in {"llm", "local_llm", "cache"},
         finish_reason="stop",
         trace_id=decision.trace_id,
         channel=state.channel,
