@@ -15,6 +15,7 @@ from tests.flow.house import House
 from tests.flow.people import EN, ZH, a_visitor, answered, ids, nothing_more, position, seqs
 
 VISITOR = "/visitor"
+HELLO_SECONDS = 1.0  # of the desk
 POLLING, SOCKET = ["polling"], ["websocket"]
 
 
@@ -90,6 +91,15 @@ async def test_a_conversation_by_socket_io(desk: House, transports: list[str]) -
         assert visitor.seqs == [2]  # 1 is its own, which the ack told
         again = (await visitor.say(ZH, "c-1"))["ack"]
         assert (again["seq"], again["message_id"], again["duplicate"]) == (1, ack["message_id"], True)
+
+
+@pytest.mark.parametrize("transports", [POLLING, SOCKET], ids=["polling", "socket"])
+async def test_who_has_said_hello_stays(desk: House, transports: list[str]) -> None:
+    async with a_sio(desk, transports) as visitor:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(visitor.ended.wait(), 1.5 * HELLO_SECONDS)
+        await visitor.client.emit("ping", {"n": 1}, namespace=VISITOR)
+        await visitor.until("pong")
 
 
 async def test_it_resumes_all_or_nothing_and_across_transports(desk: House) -> None:

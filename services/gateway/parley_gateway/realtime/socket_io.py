@@ -87,7 +87,7 @@ class SocketIo:
             return
         if session and scope["type"] == "websocket" and session in self._known:
             self._aborts[session] = _abort_of(scope)
-        _scope.set(scope)
+        _scope.set(None if session else scope)
         with suppress(KeyError):  # Engine.IO asks for a socket that has gone meanwhile
             await self._app(scope, receive, send)
 
@@ -100,10 +100,16 @@ class SocketIo:
     # ---- who comes and goes -----------------------------------------------------------------------------
 
     def _new_id(self) -> str:
-        """Engine.IO names a new socket; whoever says no hello in time is dropped."""
+        """Engine.IO names a new socket; whoever says no hello in time is dropped.
+
+        python-socketio names its clients by the same generator: only the first name of a request is a socket's.
+        """
         session, scope = new_id("eio"), _scope.get()
+        if scope is None:
+            return session
+        _scope.set(None)
         self._known[session] = 0
-        if scope is not None and scope["type"] == "websocket":
+        if scope["type"] == "websocket":
             self._aborts[session] = _abort_of(scope)
         asyncio.get_running_loop().call_later(self._desk.settings.hello_seconds, self._expect_hello, session)
         return session
