@@ -74,6 +74,7 @@ def held(run: Run, conns: int, transport: dict[str, Any]) -> dict[str, Any]:
             mode="rate",
             rate=run.rate,
             seconds=run.hold,
+            patience=300,
             connected=lambda: after.append(resident_kib(gateway)),
         )
-    return {**row, "kib": (after[0] - before) / conns}
+    return {**row, "kib": (after[0] - before) / max(1, row["connected"])}

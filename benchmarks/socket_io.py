@@ -38,6 +38,7 @@ def measure(run: Run) -> Finding:
     kib, plain_kib = median(ours, "kib"), median(plain, "kib")
     goals = [
         Goal("echoes a second, times plain python-socketio", f"≥ {LEAST}", spread, times >= LEAST),
+        Goal("CPU per echo, times plain python-socketio", "shown", ratios(ours, plain, "server_us")[1]),
         Goal(
             "KiB per idle connection beside python-socketio's own", f"≤ {plain_kib:.1f}", f"{kib:.1f}", kib <= plain_kib
         ),
@@ -70,7 +71,7 @@ def _echoed(server: Product, transport: dict[str, Any], run: Run) -> dict[str, A
     """Memory of idle connections first, then echoes."""
     before = resident_kib(server.pids["server"])
     after: list[float] = []
-    drive(
+    held = drive(
         server.port,
         {},
         **transport,
@@ -80,7 +81,7 @@ def _echoed(server: Product, transport: dict[str, Any], run: Run) -> dict[str, A
         connected=lambda: after.append(resident_kib(server.pids["server"])),
     )
     row = drive(server.port, server.pids, **transport, conns=run.conns, seconds=run.seconds)
-    return {**row, "kib": (after[0] - before) / IDLE}
+    return {**row, "kib": (after[0] - before) / max(1, held["connected"]), "idle": held["connected"]}
 
 
 @contextmanager
