@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FAST := not connected and not browser and not faults and not slow
 
-.PHONY: help run test test-fast check fmt proto up down up-local down-local bench faults eval-knowledge image \
+.PHONY: help run test test-fast check fmt proto up down up-local down-local bench faults eval eval-knowledge image \
 	screenshots new-service doctor lock clean
 
 help: ## this list
@@ -77,6 +77,9 @@ bench: $(VENV)/.tools ## the plain floor and the product in turn, with the same 
 faults: $(VENV)/.tools ## kill, freeze and cut each part at full length; writes docs/reliability.md
 	@sh tests/servers/install.sh
 	@$(BIN)/python -m tests.run faults
+
+eval: $(VENV)/.tools ## every evaluation beside its bar: guards, conversations, retrieval; EVAL_DATA as below
+	@$(BIN)/python -m evaluation
 
 eval-knowledge: $(VENV)/.tools ## retrieval and answerability beside their bars; EVAL_DATA=folder of the public sets
 	@$(BIN)/python -m evaluation.knowledge

@@ -1,0 +1,1 @@
+"""Conversations that are tried before visitors have them: `parley test`."""
