@@ -29,6 +29,11 @@ $(VENV)/.tools: $(VENV)/.product requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.tools requirements/bench.txt
+	@echo "installing the peers that benchmarks measure beside (once) ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # ---- use -----------------------------------------------------------------------------------------------------------
 
 run: $(VENV)/.product ## start everything in one process and print the page's address; Ctrl-C ends it
@@ -70,9 +75,11 @@ fmt: $(VENV)/.tools ## format the code
 proto: $(VENV)/.tools ## generate the contracts from proto/
 	@$(BIN)/python proto/generate.py
 
-bench: $(VENV)/.tools ## the plain floor and the product in turn, with the same load; writes benchmarks/RESULTS.md
+bench: $(VENV)/.bench ## speed beside floors and peers, writes benchmarks/RESULTS.md; ROWS=chain,burst ROUNDS=3 HOLD=600
 	@sh tests/servers/install.sh
-	@$(BIN)/python -m benchmarks.bench
+	@[ -d benchmarks/limits/node_modules/amqplib ] || npm ci --prefix benchmarks/limits --silent --no-audit --no-fund
+	@$(BIN)/python -m benchmarks.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(HOLD),--hold $(HOLD))
 
 faults: $(VENV)/.tools ## kill, freeze and cut each part at full length; writes docs/reliability.md
 	@sh tests/servers/install.sh
@@ -101,6 +108,8 @@ lock: $(VENV)/.tools ## resolve the dependencies again, with hashes and without 
 		--extra dev pyproject.toml -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra all -c requirements/dev.txt pyproject.toml -o requirements/all.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 	@echo 'hatchling>=1.25' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url - -o requirements/build.txt
 
