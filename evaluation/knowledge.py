@@ -14,7 +14,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from evaluation import banking, cmrc, shop
+from evaluation import banking, cmrc, documents, shop
 from evaluation.bases import a_base, drafts_of
 from evaluation.data import data_folder
 from evaluation.examples import SEED, Example, all_examples, halves_of, held_out_examples
@@ -52,7 +52,7 @@ def main() -> None:
 
 async def _measure(data: Path, out: Console) -> list[Figure]:
     began = time.monotonic()
-    figures = [*await _cmrc(data), *await _banking(data), *await _shop(), *await _paraphrases()]
+    figures = [*await _cmrc(data), *await _banking(data), *await _shop(), *await _paraphrases(), *await _documents()]
     out.print(_figures("Found", figures))
     examples = await all_examples(data)
     sure = _answerability(_over_cuts(examples))
@@ -94,6 +94,12 @@ async def _banking(data: Path) -> list[Figure]:
             f"{name.replace('one search', 'four searches')}: recall, ten documents each", found.recall_of_four, 0.45
         ),
     ]
+
+
+async def _documents() -> list[Figure]:
+    outcomes = [right for *_, right in await documents.answered()]
+    name = f"PDF, Word and Excel files, {len(outcomes)} questions: the right cell or sentence told first"
+    return [Figure(name, mean([float(right) for right in outcomes]), 0.9)]
 
 
 async def _shop() -> list[Figure]:

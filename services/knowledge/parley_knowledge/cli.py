@@ -330,6 +330,9 @@ def _print_answer(answer: SearchResponse, *, explained: bool) -> None:
         out.print("nothing is known about that")
         return
     out.print(f"{answer.answerable:.0%} sure ({answer.language}): {escape(answer.quote)}\n")
+    for fact in answer.facts[:1]:
+        said = f"{fact.subject}, {fact.attribute}: {fact.value}" if fact.attribute else fact.value
+        out.print(f"[bold]{fact.kind}[/bold]  {escape(said)}\n")
     for number, source in enumerate(answer.passages, 1):
         place = f" › {source.place}" if source.place else ""
         out.print(f"[bold]{number}. {escape(source.title + place)}[/bold]  {source.score:.2f}  {escape(source.uri)}")

@@ -20,7 +20,7 @@ from parley_knowledge.ingest import MAX_TEXT_BYTES
 from parley_knowledge.library import Library
 from parley_knowledge.search import Findings
 from parley_knowledge.versions_grpc import VersionsGrpc
-from parley_knowledge.wording import document_of, labels_from, named, short, source_of
+from parley_knowledge.wording import document_of, fact_of, labels_from, named, short, source_of
 
 DEFAULT_HITS: Final = 5
 MOST_HITS: Final = 50
@@ -55,6 +55,7 @@ class KnowledgeGrpc(VersionsGrpc):
             recording.set(names.COUNT, len(findings.hits))
             recording.set(names.CONFIDENCE, findings.answerable)
         answer = _response(findings)
+        answer.facts.extend(fact_of(*one) for one in await self._library.facts(tenant, query, findings))
         if request.explain:
             snapshot = await self._library.snapshot_of(tenant, findings.revision)
             answer.explanation.CopyFrom(explained(snapshot, query, findings, scope))

@@ -13,6 +13,7 @@ from parley.telemetry import gauge, names
 from parley_knowledge.annals import Annals
 from parley_knowledge.documents import Chunk, Draft, Record, Scope
 from parley_knowledge.editing import Editor, Told, nobody
+from parley_knowledge.facts import Fact, answering
 from parley_knowledge.index import Shelf, Snapshot
 from parley_knowledge.ingest import chunks_of
 from parley_knowledge.releases import Change
@@ -87,6 +88,11 @@ class Library:
         return await self._in(
             self._searchers, lambda: search(snapshot, query, limit=limit, language=language, scope=seen)
         )
+
+    async def facts(self, tenant: str, query: str, findings: Findings) -> list[tuple[Fact, float]]:
+        """The key facts among what a search has found that answer best."""
+        snapshot = await self.snapshot_of(tenant, findings.revision)
+        return await self._in(self._searchers, lambda: answering(snapshot, query, findings))
 
     async def put(self, tenant: str, draft: Draft, *, source: str = "", proposal_id: str = "") -> tuple[Record, bool]:
         """Add or replace a document; the same content twice changes nothing. Raises Invalid, Conflict, Unavailable."""

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from parley.contracts.v1 import Document, KnowledgeDraft, KnowledgeVersion, Source
+from parley.contracts.v1 import Document, KeyFact, KnowledgeDraft, KnowledgeVersion, Source
 from parley.contracts.v1 import Labels as LabelsMessage
 from parley.core import Invalid
 from parley_knowledge.documents import Labels, Record
+from parley_knowledge.facts import Fact
 from parley_knowledge.releases import Proposal, Release
 from parley_knowledge.search import Hit, plain
 
@@ -52,6 +53,14 @@ def source_of(hit: Hit) -> Source:
         score=hit.score,
         chunk_id=hit.passage.chunk_id,
     )
+
+
+def fact_of(fact: Fact, share: float) -> KeyFact:
+    """A key fact with its evidence."""
+    return KeyFact(
+        kind=str(fact.kind), subject=fact.subject, attribute=fact.attribute, value=fact.value,
+        chunk_id=fact.chunk_id, line=fact.line, share=share,
+    )  # fmt: skip
 
 
 def document_of(record: Record) -> Document:

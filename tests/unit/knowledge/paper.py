@@ -28,10 +28,20 @@ class Page:
             y -= 20
         for number, row in enumerate(self.table):
             for column, cell in enumerate(row):
-                x, top = 50 + 160 * column, y - 24 * number
-                self.parts.append(f"{x} {top - 24} 160 24 re S".encode())
+                x, top = 50 + 125 * column, y - 24 * number
+                self.parts.append(f"{x} {top - 24} 125 24 re S".encode())
                 self.parts.append(_words(cell, x + 4, top - 16))
         return b"\n".join(self.parts)
+
+
+def a_columned_pdf(left: Sequence[str], right: Sequence[str]) -> bytes:
+    """One page in two columns; each line of the left one is drawn just before its neighbour, as layout programs do."""
+    page = Page()
+    for number in range(max(len(left), len(right))):
+        for lines, x in ((left, 50), (right, 320)):
+            if number < len(lines) and lines[number]:
+                page.parts.append(_words(lines[number], x, 780 - 20 * number))
+    return a_pdf(page)
 
 
 def _words(text: str, x: int, y: int) -> bytes:

@@ -75,6 +75,7 @@ class SearchResponse(_message.Message):
     QUOTE_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_VERSION_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     answerable: _builtins.float
     """calibrated probability that the first passage answers the query"""
     language: _builtins.str
@@ -89,6 +90,10 @@ class SearchResponse(_message.Message):
     def explanation(self) -> Global___SearchExplanation:
         """where it was asked for"""
 
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyFact]:
+        """of the passages found, the one that answers best first"""
+
     def __init__(
         self,
         *,
@@ -98,14 +103,60 @@ class SearchResponse(_message.Message):
         quote: _builtins.str = ...,
         knowledge_version: _builtins.int = ...,
         explanation: Global___SearchExplanation | None = ...,
+        facts: _abc.Iterable[Global___KeyFact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerable", b"answerable", "explanation", b"explanation", "knowledge_version", b"knowledge_version", "language", b"language", "passages", b"passages", "quote", b"quote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerable", b"answerable", "explanation", b"explanation", "facts", b"facts", "knowledge_version", b"knowledge_version", "language", b"language", "passages", b"passages", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class KeyFact(_message.Message):
+    """What a cell or a sentence states."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """price, hours, contact, definition, cell"""
+    subject: _builtins.str
+    """what a row is about: its first cell"""
+    attribute: _builtins.str
+    """the header of the cell; empty for a sentence"""
+    value: _builtins.str
+    chunk_id: _builtins.str
+    """of the passage that states it"""
+    line: _builtins.int
+    """of that passage, from 0"""
+    share: _builtins.float
+    """of the question that it covers, 0..1"""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        attribute: _builtins.str = ...,
+        value: _builtins.str = ...,
+        chunk_id: _builtins.str = ...,
+        line: _builtins.int = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "chunk_id", b"chunk_id", "kind", b"kind", "line", b"line", "share", b"share", "subject", b"subject", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyFact: _TypeAlias = KeyFact  # noqa: Y015
 
 @_typing.final
 class SearchExplanation(_message.Message):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from parley_knowledge.documents import Draft
 from parley_knowledge.ingest.formats.port import PACKED_BYTES, Format, Found
 from parley_knowledge.ingest.markdown import escaped
+from parley_knowledge.ingest.page_text import columns_of, unwrapped
 from parley_knowledge.ingest.refusal import Refusal, Refused
 from parley_knowledge.ingest.scanned import words_of
 from parley_knowledge.ingest.tables import markdown_of
@@ -62,10 +63,12 @@ def _page(found: Found, number: int, page: Any, drawn: Any) -> str:
         paths, pictures = _drawn(shown)
         if paths > LINES and (tabled := _with_tables(found, number)):
             return tabled
+        if columns := columns_of(shown):
+            return "\n\n".join(escaped(unwrapped(column)) for column in columns)
         text = str(page.extract_text() or "").strip()
         if len(text) < FEW_CHARACTERS and pictures:
             return escaped(words_of(shown))
-        return escaped(text)
+        return escaped(unwrapped(text))
     finally:
         shown.close()
 
