@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 import click
 
@@ -16,6 +17,7 @@ from parley.database import open_database
 from parley.service.registry import load
 
 PATIENCE = 5.0
+GROUP = "parley.checks"  # entry points: what a service checks, a function that gives a line or raises ParleyError
 
 
 @click.command()
@@ -28,6 +30,7 @@ def doctor() -> None:
         ("bus", _bus),
         ("database", _database),
         ("port", _port),
+        *((found.name, lambda found=found: str(found.load()())) for found in entry_points(group=GROUP)),
         ("test tools", _tools),
     ]
     failed = False

@@ -19,7 +19,7 @@ from parley_ai_engine.pipeline.evidence import KnowledgeService
 from parley_ai_engine.rehearsal.cases import read_folder
 from parley_ai_engine.rehearsal.playing import play
 
-READY_SECONDS = 40.0
+READY_SECONDS = 120.0
 TENANT = "demo"
 AT_ONCE = 8
 
