@@ -304,3 +304,15 @@ async def test_pings_reach_everybody(tmp_path: Path) -> None:
             await greeted(at, wire)
             sockets.crowd.check_all()
             await at.until(lambda: "ping" in wire.frames[-1])
+
+
+async def test_many_frames_that_come_at_once_do_not_make_a_slow_reader_of_their_writer(tmp_path: Path) -> None:
+    """What the server has read at once is there without a pause in which answers could be written."""
+    async with a_desk(tmp_path, queue_frames=16, messages_burst=100) as at:
+        wire = Wire()
+        async with served(at, wire):
+            await greeted(at, wire)
+            for n in range(200):
+                wire.text({"ping": {"n": n}})
+            await at.until(lambda: wire.frames[-1].get("pong", {}).get("n") == 199)
+        assert wire.close is None

@@ -14,6 +14,8 @@ from parley_gateway.realtime import closing
 from parley_gateway.realtime.connection import Connection
 from parley_gateway.realtime.crowd import CLOSE_SECONDS, Crowd
 from parley_gateway.realtime.frames import read_json, read_protobuf, to_json, to_protobuf
+from parley_gateway.realtime.outgoing import Overflow
+from parley_gateway.realtime.view import ROOM_SECONDS
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -123,6 +125,7 @@ class _Socket:
     async def _listen(self, receive: Receive) -> None:
         while self._closing is None:
             try:
+                await self._room()
                 frame = self._read(await receive())
                 if frame is None:
                     return
@@ -132,6 +135,15 @@ class _Socket:
                 self.connection.refuse(error)
                 if self._broken > BAD_FRAMES:
                     self.close(closing.BAD_FRAME, "too many broken frames")
+
+    async def _room(self) -> None:
+        """Let the writer run while many answers wait: who writes faster than it reads slows down itself."""
+        outgoing = self.connection.view.outgoing
+        if outgoing.crowded:
+            try:
+                await outgoing.eased(ROOM_SECONDS)
+            except Overflow:
+                self.close(closing.SLOW, "reading too slowly; come back and resume")
 
     def _read(self, message: dict[str, Any]) -> ClientFrame | None:
         if message["type"] != "websocket.receive":
