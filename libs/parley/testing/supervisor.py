@@ -88,7 +88,7 @@ class Supervisor:
         command = [sys.executable, "-m", "parley.cli", *arguments]
         environment = {**os.environ, **self.environment}
         done = await asyncio.to_thread(
-            subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=True
+            subprocess.run, command, env=environment, capture_output=True, text=True, timeout=180, check=True
         )
         return str(done.stdout)
 

@@ -98,6 +98,7 @@ class Publisher:
     async def _until_answered(self, batch: Outbound) -> None:
         """Attempt after attempt. Ends with a confirm, or with Unroutable."""
         body = batch.events.SerializeToString()
+        refused = False
         while True:
             used: _Open | None = None
             try:
@@ -114,6 +115,9 @@ class Publisher:
                 self._unheard[route] = time.monotonic() + DEAF_SECONDS
                 return
             except DeliveryError:
+                if not refused:
+                    refused = True
+                    log.warning("publish.refused", key=batch.route.key, events=batch.count)
                 await asyncio.sleep(REFUSED_SECONDS)
             except FAILURES as error:
                 log.warning("publish.unknown", key=batch.route.key, error=f"{type(error).__name__}: {error}")
