@@ -7,7 +7,19 @@ import argparse
 import asyncio
 from collections.abc import Callable
 
-from benchmarks import burst, chain, connections, engines, machine, peers, profiles, socket_io, telemetry, worker
+from benchmarks import (
+    burst,
+    chain,
+    connections,
+    engines,
+    machine,
+    pauses,
+    peers,
+    profiles,
+    socket_io,
+    telemetry,
+    worker,
+)
 from benchmarks.results import Finding, Run, keep
 from parley.testing.servers.rabbitmq import rabbitmq
 
@@ -21,6 +33,7 @@ ROWS: dict[str, Callable[[Run], Finding]] = {
     "telemetry": telemetry.measure,
     "burst": burst.measure,
     "profiles": profiles.measure,
+    "pauses": pauses.measure,
 }
 
 
