@@ -10,7 +10,10 @@ from parley_knowledge.index import Snapshot
 from parley_knowledge.ingest import read_file, walk
 from parley_knowledge.library import open_library
 from parley_knowledge.search import Findings, search
+from parley_knowledge.settings import KnowledgeSettings
 from parley_knowledge.store import open_documents
+from parley_knowledge.vectors import Nearness
+from parley_knowledge.vectors.opening import open_nearness
 
 TENANT = "evaluation"
 DEPTH = 50
@@ -32,9 +35,21 @@ async def a_base(drafts: Sequence[Draft]) -> AsyncIterator[Snapshot]:
             yield library.snapshot(TENANT)
 
 
-def documents_found(snapshot: Snapshot, query: str, language: str = "") -> tuple[list[str], Findings]:
+@asynccontextmanager
+async def vectors_of(snapshot: Snapshot) -> AsyncIterator[Nearness | None]:
+    """The vectors of all passages, by the embeddings server that PARLEY_KNOWLEDGE_EMBEDDINGS_URL names; else none."""
+    with tempfile.TemporaryDirectory(prefix="parley-evaluation-") as folder:
+        async with open_nearness(KnowledgeSettings.load(), Path(folder)) as nearness:
+            if nearness:
+                await nearness.follow(TENANT, snapshot)
+            yield nearness
+
+
+def documents_found(
+    snapshot: Snapshot, query: str, language: str = "", near: Sequence[int] = ()
+) -> tuple[list[str], Findings]:
     """The uris of the documents found, best first, each once; and the findings themselves."""
-    findings = search(snapshot, query, limit=DEPTH, language=language)
+    findings = search(snapshot, query, limit=DEPTH, language=language, near=near)
     return list(dict.fromkeys(hit.passage.record.uri for hit in findings.hits)), findings
 
 

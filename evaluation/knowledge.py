@@ -20,6 +20,7 @@ from evaluation.data import data_folder
 from evaluation.examples import SEED, Example, all_examples, halves_of, held_out_examples
 from evaluation.fit_answerability import document
 from evaluation.measures import Gate, Judged, calibration_error, gate, mean, separation
+from parley_knowledge.index import Snapshot
 from parley_knowledge.search import read_calibrations
 
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8)
@@ -120,15 +121,21 @@ async def _shop() -> list[Figure]:
 async def _paraphrases() -> list[Figure]:
     async with a_base(drafts_of(shop.HANDBOOK)) as snapshot:
         asked = shop.questions(shop.HELD_OUT)
-        found = {lang: shop.retrieval(snapshot, [q for q in asked if q.language == lang]) for lang in ("zh", "en")}
-    return [
-        figure
-        for language, one in found.items()
-        for figure in (
-            Figure(f"shop {language}, {one.questions} held-out paraphrases: R@1", one.r1),
-            Figure(f"shop {language}, {one.questions} held-out paraphrases: R@5", one.r5, 0.92),
-        )
-    ]
+        near = await shop.nearest(snapshot, asked)
+        figures = _paraphrased(snapshot, asked, "words alone", None)
+        return figures + _paraphrased(snapshot, asked, "words and vectors", near) if near else figures
+
+
+def _paraphrased(
+    snapshot: Snapshot, asked: list[shop.Question], how: str, near: dict[str, list[int]] | None
+) -> list[Figure]:
+    figures = []
+    for language in ("zh", "en"):
+        one = shop.retrieval(snapshot, [q for q in asked if q.language == language], near)
+        name = f"shop {language}, {one.questions} held-out paraphrases, {how}"
+        figures += [Figure(f"{name}: R@1", one.r1), Figure(f"{name}: R@5", one.r5, 0.92)]
+        figures.append(Figure(f"{name}: R@10", one.r10))
+    return figures
 
 
 def _over_cuts(examples: Sequence[Example]) -> dict[tuple[str, str], list[Gate]]:

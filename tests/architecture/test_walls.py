@@ -23,7 +23,11 @@ KEEPERS: dict[str, tuple[tuple[str, ...], str]] = {
     "fastapi": (("services/gateway/*",), "only the gateway is a public door; serve gRPC or observe events"),
     "socketio": (("services/gateway/*",), "only the gateway speaks to visitors"),
     "uvicorn": (("services/gateway/*", "libs/parley/service/health.py"), "serve_http of parley.service.health"),
-    "openai": (("services/ai_engine/parley_ai_engine/providers/openai_*",), "ask the Model port"),
+    "openai": (
+        ("services/ai_engine/parley_ai_engine/providers/openai_*", "*/parley_knowledge/vectors/openai_*"),
+        "ask the Model port, or knowledge's Embedder",
+    ),
+    "faiss": (("*/parley_knowledge/vectors/faiss_*",), "ask knowledge's VectorStore port"),
     "anthropic": (("services/ai_engine/parley_ai_engine/providers/anthropic*",), "ask the Model port"),
 }
 PURE = (

@@ -19,6 +19,8 @@ from parley_knowledge.ingest import chunks_of
 from parley_knowledge.releases import Change
 from parley_knowledge.search import Findings, search
 from parley_knowledge.store import DocumentStore
+from parley_knowledge.text import language_from
+from parley_knowledge.vectors import Nearness
 
 LOADED_AT_ONCE: Final = 500  # documents whose passages are read in one go
 SEARCHERS: Final = 2
@@ -38,6 +40,7 @@ class Library:
         self.changed = asyncio.Event()  # something was written here: refresh now, do not wait for the next look
         self.ready = asyncio.Event()  # all that was stored at the start can be searched
         self.editor = Editor(store, self.annals, clock, told=told, published=self.changed.set)
+        self.nearness: Nearness | None = None  # what means the same, beside what says the same
         self._shelves: dict[str, Shelf] = {}
         self._kept: dict[str, deque[tuple[float, Snapshot]]] = defaultdict(lambda: deque(maxlen=KEPT_MOST))
         self._refreshing = asyncio.Lock()
@@ -85,8 +88,10 @@ class Library:
             raise Unavailable("the knowledge is still being loaded; ask again in a few seconds") from None
         snapshot = await self.snapshot_of(tenant, version) if version else self.snapshot(tenant)
         seen = scope or Scope(now=self.clock.now())
+        asked = language_from(language, query)
+        near = await self.nearness.near(tenant, snapshot, query, asked) if self.nearness else []
         return await self._in(
-            self._searchers, lambda: search(snapshot, query, limit=limit, language=language, scope=seen)
+            self._searchers, lambda: search(snapshot, query, limit=limit, language=language, scope=seen, near=near)
         )
 
     async def facts(self, tenant: str, query: str, findings: Findings) -> list[tuple[Fact, float]]:
@@ -115,6 +120,12 @@ class Library:
         wanted = list(changes)
         found = await self.store.records(tenant, [change.chunk_set for change in wanted])
         return [replace(found[c.chunk_set], version=c.version, source=c.source) for c in wanted if c.chunk_set in found]
+
+    async def embed(self) -> None:
+        """Bring the vectors up to what is searched, beside all searches. Raises Unavailable."""
+        for tenant, shelf in list(self._shelves.items()):
+            if self.nearness:
+                await self.nearness.follow(tenant, shelf.snapshot)
 
     async def refresh(self, *, all_tenants: bool = False) -> None:
         """Bring the snapshots up to what is stored; only tenants with a new release, unless all are wanted."""

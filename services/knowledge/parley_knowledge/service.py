@@ -12,16 +12,18 @@ from parley.contracts.v1 import DocumentIndexed, DocumentRemoved, EventMeta, add
 from parley.core import Unavailable
 from parley.service import Context, Service
 from parley_knowledge.documents import Record
-from parley_knowledge.freshness import Freshness
+from parley_knowledge.freshness import Freshness, wait_first
 from parley_knowledge.grpc import KnowledgeGrpc
 from parley_knowledge.ingest import Reading
 from parley_knowledge.library import Library, open_library
 from parley_knowledge.releases import Change, Release
 from parley_knowledge.settings import KnowledgeSettings
 from parley_knowledge.store import open_documents
+from parley_knowledge.vectors.opening import open_nearness
 from parley_knowledge.watch import FolderWatch
 
 RETRY_SECONDS: Final = 1.0
+EMBED_SECONDS: Final = 1.0  # between looks for passages without a vector
 TOLD_TOGETHER: Final = 64
 TELL_SECONDS: Final = 2.0  # a document stands without its fact; nobody waits longer for a broker that is away
 
@@ -44,11 +46,13 @@ async def open_deps(ctx: Context[Any]) -> AsyncIterator[Deps]:
             facts = [_fact(release, change, records) for change in some]
             await asyncio.gather(*(ctx.publish(fact, timeout=TELL_SECONDS) for fact in facts))
 
+    settings = KnowledgeSettings.load()
     async with (
         open_documents(ctx.settings.database()) as store,
         open_library(store, told=told, clock=ctx.clock) as library,
+        open_nearness(settings, ctx.settings.home / "knowledge" / "vectors") as library.nearness,
     ):
-        yield Deps(library, KnowledgeSettings.load())
+        yield Deps(library, settings)
 
 
 service = Service("knowledge", deps=Deps, opens=open_deps)
@@ -64,6 +68,17 @@ def add_knowledge(ctx: Context[Deps], server: grpc.aio.Server) -> None:
 
     ctx.ready_when("index", loaded)
     add_KnowledgeServicer_to_server(KnowledgeGrpc(library), server)
+
+
+@service.runs
+async def embed(ctx: Context[Deps]) -> None:
+    """Keep the vectors up to what is searched; where there are none yet, words alone answer."""
+    while not ctx.draining.is_set():
+        try:
+            await ctx.deps.library.embed()
+        except Unavailable as error:
+            ctx.log.warning("vectors.wait", error=str(error))
+        await wait_first(ctx.draining, clock=ctx.clock, seconds=EMBED_SECONDS)
 
 
 @service.runs

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from parley.core import Settings
 
@@ -30,6 +30,20 @@ class KnowledgeSettings(Settings):
         (), description="folders to follow, such as handbook or shop=/srv/handbook,bank=/srv/articles"
     )
     knowledge_poll_seconds: float = Field(1.0, gt=0, le=60, description="seconds between looks for others' changes")
+
+    knowledge_embeddings_url: str = Field(
+        "",
+        description="an OpenAI-compatible embeddings server, such as http://127.0.0.1:8000/v1; words alone without",
+    )
+    knowledge_embeddings_model: str = Field("text-embedding-3-small", description="the model that embeds passages")
+    knowledge_embeddings_question_model: str = Field("", description="its name for questions, where that is another")
+    knowledge_embeddings_key: SecretStr = Field(SecretStr(""), description="the key of that server")
+    knowledge_embeddings_languages: str = Field("zh,en", description="the languages that the model was trained on")
+
+    @property
+    def embeddings_languages(self) -> tuple[str, ...]:
+        """The languages that are searched by vectors too: an English model ruins Chinese."""
+        return tuple(part.strip() for part in self.knowledge_embeddings_languages.split(",") if part.strip())
 
     @field_validator("knowledge_folders", mode="before")
     @classmethod

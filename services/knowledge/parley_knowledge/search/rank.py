@@ -1,7 +1,7 @@
 """Search: values in, values out. The best passages, what to quote of the first, and how sure we are of it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -9,11 +9,13 @@ from typing import Final
 from parley_knowledge.documents import Scope
 from parley_knowledge.index import MARK, LanguageIndex, Passage, Snapshot, indexed_terms
 from parley_knowledge.search.answerability import Evidence, answerable
-from parley_knowledge.search.lookup import looked_up
+from parley_knowledge.search.lookup import fused, looked_up
 from parley_knowledge.search.query import content_terms, weighted_terms
 from parley_knowledge.search.quote import best_quote
 from parley_knowledge.text import language_from
 
+Ranked = list[tuple[int, float]]  # positions and scores, best first
+FUSED: Final = 50  # passages of each ranking that are fused
 ANYWHERE: Final = Scope()  # what is for everybody, whatever its dates
 
 
@@ -45,19 +47,25 @@ def search(
     language: str = "",
     scope: Scope = ANYWHERE,
     without: Collection[str] = (),
+    near: Sequence[int] = (),
 ) -> Findings:
     """Search the passages in the question's language; only where these hold nothing of it, those in others.
 
     `without` names documents that are known already: what several searches need is found one after the other.
+    `near` are passages of the question's language that mean the same, nearest first: they are fused with what the
+    words find.
     """
     asked = language_from(language, query)
     for name in sorted(snapshot.languages, key=lambda name: name != asked):
         index = snapshot.languages[name]
-        # A few more than asked for: how far the first one leads is known by the best of another document.
-        best = index.bm25.best_of(looked_up(query), limit + 8, _left_out(index, scope, without))
-        hits = tuple(Hit(index.passages[position], score) for position, score in best)
-        if hits:
-            return _weighed(index, best[0][0], hits, query, Findings(hits[:limit], name, snapshot.revision))
+        left_out = _left_out(index, scope, without)
+        hidden = frozenset(left_out)
+        close = [n for n in near if n not in hidden] if name == asked else []
+        # More than asked for: how far the first one leads is known by the best of another document.
+        worded = index.bm25.best_of(looked_up(query), max(limit + 8, FUSED if close else 0), left_out)
+        if worded:
+            best = fused([[n for n, _ in worded], close], limit + 8) if close else worded
+            return _weighed(index, best, dict(worded), query, Findings((), name, snapshot.revision), limit)
     return Findings((), asked, snapshot.revision)
 
 
@@ -84,12 +92,28 @@ def _left_out(index: LanguageIndex, scope: Scope, without: Collection[str]) -> l
     return [*index.hidden(scope), *known]
 
 
-def _weighed(index: LanguageIndex, first: int, hits: tuple[Hit, ...], query: str, findings: Findings) -> Findings:
+def _weighed(
+    index: LanguageIndex, best: Ranked, worded: Mapping[int, float], query: str, findings: Findings, limit: int
+) -> Findings:
     weights = _weights(index, query)
-    quote = best_quote(hits[0].passage.chunk.text, weights)
-    evidence = _evidence(index, hits, weights, query, index.bm25.held(first, weights))
-    sure = answerable(evidence, findings.language)
-    return replace(findings, quote=quote.text, answerable=sure, evidence=evidence)
+    first = best[0][0]
+    quote = best_quote(index.passages[first].chunk.text, weights)
+    evidence = _evidence(index, first, weights, query, _lead(index, first, worded))
+    return replace(
+        findings,
+        hits=tuple(Hit(index.passages[n], score) for n, score in best[:limit]),
+        quote=quote.text,
+        answerable=answerable(evidence, findings.language),
+        evidence=evidence,
+    )
+
+
+def _lead(index: LanguageIndex, first: int, worded: Mapping[int, float]) -> float:
+    """How far a passage leads by its words over the best of other documents, from 0 to 1."""
+    document = index.passages[first].record.document_id
+    score = worded.get(first, 0.0)
+    others = (s for n, s in worded.items() if index.passages[n].record.document_id != document)
+    return max(0.0, 1 - max(others, default=0.0) / score) if score else 0.0
 
 
 def _weights(index: LanguageIndex, text: str) -> dict[str, float]:
@@ -97,18 +121,15 @@ def _weights(index: LanguageIndex, text: str) -> dict[str, float]:
     return {term: index.bm25.idf(term) for term in content_terms(text)}
 
 
-def _evidence(
-    index: LanguageIndex, hits: tuple[Hit, ...], asked: Mapping[str, float], query: str, held: frozenset[str]
-) -> Evidence:
-    best = hits[0]
-    record, chunk = best.passage.record, best.passage.chunk
+def _evidence(index: LanguageIndex, first: int, asked: Mapping[str, float], query: str, lead: float) -> Evidence:
+    record, chunk = index.passages[first].record, index.passages[first].chunk
+    held = index.bm25.held(first, asked)
     concepts = {term: 1.0 for term in asked if term.startswith(MARK)}
-    other = next((hit for hit in hits[1:] if hit.passage.record.document_id != record.document_id), None)
     return Evidence(
         title_coverage=_share(asked, _heading_terms(f"{record.title}\n{chunk.place}")),
         title_asked=_share(_weights(index, record.title), frozenset(weighted_terms(query))),
         concept_coverage=_share(concepts, held),
-        support=_share(asked, held) * (1 - other.score / best.score if other else 1.0),
+        support=_share(asked, held) * lead,
         length=math.log1p(len(asked)),
     )
 
