@@ -9,6 +9,7 @@ import grpc.aio
 
 from parley.contracts.v1 import Handoff
 from parley.telemetry import Log, Recording, histogram, names, span
+from parley_ai_engine.dialogue.complaint import complains
 from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
 from parley_ai_engine.dialogue.rules import NOT_SURE, Rule, matching_rule
@@ -112,7 +113,8 @@ class Answerer:
             recording.set(names.GUARD, ", ".join(safe.verdicts) or "passed")
         if safe.asked_to_obey:
             return Fallen({"guard": ", ".join(safe.marks)}, shown=False)
-        prompt = self.prompts.find(turn.tenant, "answer", language)
+        name = "complaint" if complains(turn.question) else "answer"
+        prompt = self.prompts.find(turn.tenant, name, language)
         ask = prompt_for(safe.turn, evidence, language, prompt, self.settings.context_tokens)
         pieces = ladder.chat(ask, turn.deadline, tried, turn.payer)
         guards = self.outgoing.on(support_of(turn, evidence), safe.personal, secrets_of(prompt.source, SENTINEL))

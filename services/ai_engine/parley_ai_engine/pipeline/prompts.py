@@ -39,7 +39,7 @@ class Prompts:
         self._folders = [Path(folder)] if folder else []
         self._find = cache(self._look)
         for path in [path for root in self._folders for path in sorted(root.rglob("*.j2"))]:
-            _read(path)  # a wrong file stops the start, not a visitor's turn
+            read_prompt(path)  # a wrong file stops the start, not a visitor's turn
 
     def find(self, tenant: str, name: str, language: str) -> Prompt:
         """The tenant's, else the operator's, else the shipped one; English where there is none in the language."""
@@ -48,14 +48,15 @@ class Prompts:
     def _look(self, tenant: str, name: str, language: str) -> Prompt:
         own = [root / tenant for root in self._folders] if _TENANT.fullmatch(tenant) else []
         return next(
-            _read(file)
+            read_prompt(file)
             for tongue in (language, "en")
             for folder in (*own, *self._folders, SHIPPED)
             if (file := folder / f"{name}.{tongue}.j2").is_file()
         )
 
 
-def _read(path: Path) -> Prompt:
+def read_prompt(path: Path) -> Prompt:
+    """A file that has been tried. Raises SettingsError that names it, and the line where there is one."""
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
