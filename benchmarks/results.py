@@ -88,7 +88,7 @@ def rendered(kept: dict[str, Any]) -> str:
     """RESULTS.md."""
     words = {True: "yes", False: "**no**", None: ""}
     summary = [
-        (f"[{name}](#{name})", goal["what"], goal["goal"], goal["found"], words[goal["met"]])
+        (f"[{name}](#{name})", goal["what"], goal["goal"], goal["found"], words[goal["met"]], f"{row['others']:.0%}")
         for name, row in kept.items()
         for goal in row["goals"]
     ]
@@ -97,4 +97,4 @@ def rendered(kept: dict[str, Any]) -> str:
         f"{row['at']} UTC; {row['machine']}; others {row['others']:.0%}.\n\n{row['text'].strip()}\n"
         for name, row in kept.items()
     ]
-    return HEAD + "\n\n".join([table(("row", "what", "goal", "found", "met"), summary), *sections])
+    return HEAD + "\n\n".join([table(("row", "what", "goal", "found", "met", "others"), summary), *sections])
