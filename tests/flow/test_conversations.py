@@ -36,11 +36,11 @@ def test_the_guides_conversations_go_as_written_and_a_wrong_one_is_named(tmp_pat
     (tmp_path / "guide.yaml").write_text(block, "utf-8")
     code, told = rehearse(tmp_path)
     assert (code, "4 of 4" in told) == (0, True), told
-    (tmp_path / "guide.yaml").write_text(block.replace("words: [8 元]", "words: [9 元]"), "utf-8")
+    (tmp_path / "guide.yaml").write_text(block.replace("words: [8 元]", "words: [五百块]"), "utf-8")
     code, told = rehearse(tmp_path)
     assert code == 1
     assert "failed   guide.yaml: 运费要从手册里来" in told
-    assert "“9 元” is not in the reply" in told
+    assert "“五百块” is not in the reply" in told
     assert "3 of 4" in told
 
 

@@ -67,3 +67,23 @@ async def test_a_channels_outbox_says_it_too(house: House) -> None:
     (reply,) = bodies([item["event"] for item in page["data"]["items"]])
     assert reply["origin"]
     assert reply["ai_generated"] is (reply["origin"] in {"llm", "local_llm", "cache"})
+
+
+async def test_one_turns_trace_says_what_every_stage_decided_and_no_word_of_the_conversation(house: House) -> None:
+    async with a_visitor(house) as visitor:
+        said = await answered(visitor, f"{ZH} 打13800138000告诉我")
+    stages = {"answer turn", "stage rules", "stage search", "stage guard", "chat stand-in:plain"}
+    spans: dict[str, dict[str, Any]] = {}
+    for _ in range(500):  # spans travel on the bus and come a little later than the answer
+        _, page, _ = house.call("GET", f"/v1/traces/{said['trace_id']}", key=house.operator_key)
+        spans = {span["name"]: span["attributes"] for span in page["data"]["spans"]}
+        if stages <= spans.keys():
+            break
+    turn, chat = spans["answer turn"], spans["chat stand-in:plain"]
+    assert (turn["parley.route"], turn["parley.degrade_level"]) == ("stand-in:plain", "L0")
+    assert turn["parley.prompt"].startswith("answer.zh v")
+    assert turn["parley.tokens"].endswith("out")
+    assert spans["stage guard"]["parley.guard"] == "hidden PHONE"
+    assert spans["stage rules"]["parley.decision"] == "none"
+    assert (chat["gen_ai.operation.name"], int(chat["gen_ai.usage.output_tokens"]) > 0) == ("chat", True)
+    assert not any(word in str(spans) for word in ("13800138000", "退款", "七天"))

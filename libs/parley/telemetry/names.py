@@ -55,6 +55,11 @@ GEN_AI_CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 ATTEMPT: Final = "parley.attempt"  # which try of one route this is, from 1
 DEGRADE_LEVEL: Final = "parley.degrade_level"  # the rung of the ladder that answered: L0 the chosen model … L5 nobody
 GUARD: Final = "parley.guard"  # what a guard found, in words without the text: hidden PHONE, provenance
+ROUTE: Final = "parley.route"  # who answered: a model's name, extractive, handoff
+DEGRADED: Final = "parley.degraded"  # why no higher rung answered
+PROMPT: Final = "parley.prompt"  # name, version and checksum
+TOKENS: Final = "parley.tokens"  # of all calls of a turn together
+COST: Final = "parley.cost"  # of all calls of a turn together, with its currency
 ERROR_TYPE: Final = "error.type"
 
 # ---- metrics: (name, help, labels) -----------------------------------------------------------------

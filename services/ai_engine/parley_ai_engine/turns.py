@@ -19,6 +19,16 @@ CANCELLED_KEPT = 10_000
 ANNOUNCE_SECONDS = 0.02  # a reply that is complete by then needs no announcement: its outcome says all of it
 _running_gauge = gauge(names.TURNS_RUNNING)
 
+# What a turn's explanation says, as its span says it: never a word of the conversation.
+DECIDED = {
+    names.ROUTE: "route",
+    names.DEGRADED: "degraded",
+    names.GUARD: "guard",
+    names.PROMPT: "prompt",
+    names.TOKENS: "tokens",
+    names.COST: "cost",
+}
+
 Outcome = TurnCompleted | TurnFailed
 
 
@@ -102,6 +112,9 @@ class Turns:
             recording.set(names.DEGRADE_LEVEL, reply.level)
             counter(names.REPLIES, reply.origin, reply.level).inc()
             recording.set(names.OUTCOME, "person" if reply.handoff else "answer")
+            for attribute, stage in DECIDED.items():
+                if decided := reply.why.get(stage):
+                    recording.set(attribute, decided)
             return self._completed(turn, meta, reply, event)
 
     def _begin(self, turn: Turn, origin: str) -> ChunkWriter:
