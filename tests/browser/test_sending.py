@@ -144,3 +144,5 @@ async def test_typing_is_told_at_most_every_three_seconds(visitor: Visitor, serv
     await visitor.write("done")
     await until(lambda: bool(server.frames("send")))
     assert len(server.frames("typing")) == 1
+    await visitor.field.press_sequentially("And")  # after a message it is news at once
+    await until(lambda: len(server.frames("typing")) == 2)

@@ -85,6 +85,7 @@ export class ParleyClient extends EventTarget {
   /** Keep a message and send it as soon as can be; answers its id. `media` are answers of `upload`. */
   send({ text = "", media = [] }) {
     const entry = { client_msg_id: newId(), text, media, at: new Date().toISOString() };
+    this.#typedAt = 0; // what is written next is news again
     this.#change(entry, { state: "queued", sentAt: 0 });
     this.#flush();
     return entry.client_msg_id;
