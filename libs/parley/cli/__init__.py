@@ -7,7 +7,6 @@ import click
 from parley.cli import agent, cost, dead, doctor, keys, new_service, run, sessions, sites, topology, trace
 from parley.core import ParleyError
 
-
 GROUP = "parley.commands"  # entry points: a service brings its own commands
 
 
