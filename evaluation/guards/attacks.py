@@ -14,6 +14,8 @@ from typing import Any
 from parley.contracts.v1 import Message, Sender, SenderKind, Source, TurnRequested
 from parley.core import SystemClock
 from parley_ai_engine.admission.breaker import Breaker
+from parley_ai_engine.cache.answers import MemoryAnswers
+from parley_ai_engine.cache.remembering import Remembering
 from parley_ai_engine.guards.incoming import foreign_text, guarded
 from parley_ai_engine.guards.injection import mark
 from parley_ai_engine.guards.personal import Personal
@@ -115,7 +117,8 @@ async def measure() -> Withstood:
 
 async def _answered(attack: Attack, model: Any, first: bool) -> tuple[Reply, str]:
     clock, shown = SystemClock(), []
-    answerer = Answerer(_Shelf(attack, first), Ladder([Route(model, Breaker(clock))], clock), EngineSettings())
+    models = Remembering(Ladder([Route(model, Breaker(clock))], clock), MemoryAnswers(0, clock))
+    answerer = Answerer(_Shelf(attack, first), models, EngineSettings())
     question = attack.text if attack.kind == "message" else QUESTION[attack.language]
     visitor = Sender(kind=SenderKind.SENDER_KIND_VISITOR)
     event = TurnRequested(turn_id="t", asked=[Message(text=question, sender=visitor)], locale=attack.language)

@@ -92,6 +92,7 @@ async def two_gateways(folder: Path, bus_url: str, writer: Writer) -> AsyncItera
         "PARLEY_KNOWLEDGE_FOLDERS": str(HANDBOOK),
         "PARLEY_LLM_URL": f"http://127.0.0.1:{writer.port}/v1",
         "PARLEY_LLM_MODEL": "slow",
+        "PARLEY_AI_ENGINE_CACHE_SECONDS": "0",  # all ask the same: none shall share a call
         "PARLEY_LLM_CONNECTIONS": str(min(1000, STREAMS + 10)),
         # An engine keeps a batch in hand until its last turn ends, and turns that come one by one are batches of one.
         "PARLEY_AI_ENGINE_CONCURRENCY": str(16 * (STREAMS + 10)),

@@ -108,6 +108,7 @@ MODEL_COST: Final = (
     "Money spent on models, by model and currency",
     ("model", "currency"),
 )
+CALLS_SPARED: Final = ("parley_engine_calls_spared_total", "Model calls that were not needed, by why", ("by",))
 ADMISSION_WAITING: Final = ("parley_engine_admission_waiting", "Calls that wait for a place at a model", ())
 ADMISSION_SECONDS: Final = ("parley_engine_admission_seconds", "Time until a call was admitted", ())
 REPLIES: Final = ("parley_engine_replies_total", "Replies by origin and rung of the ladder", ("origin", "level"))

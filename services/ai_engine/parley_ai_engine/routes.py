@@ -15,6 +15,8 @@ from parley_ai_engine.admission.buckets import Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
 from parley_ai_engine.admission.prices import read_prices
 from parley_ai_engine.admission.redis_buckets import open_buckets
+from parley_ai_engine.cache.answers import open_answers
+from parley_ai_engine.cache.remembering import Remembering
 from parley_ai_engine.costs.budgets import Budgets, read_budgets
 from parley_ai_engine.costs.counters import open_counters
 from parley_ai_engine.costs.store import CostStore
@@ -58,7 +60,7 @@ async def open_ladder(
     cache_url: str = "memory:",
     book: Callable[[Usage], None] = lambda _: None,
     books: CostStore | None = None,
-) -> AsyncIterator[Ladder | None]:
+) -> AsyncIterator[Remembering | None]:
     """All models and their connections; None when there is not one. With `redis://…` all replicas share the limits.
 
     `book` is told of every call; budgets that are new to this process begin with what `books` say was spent.
@@ -80,7 +82,9 @@ async def open_ladder(
             name = _key_name(one)
             gate = gates.setdefault(name, Gate(name, _limits(one), buckets, clock))
             routes.append(Route(model, Breaker(clock), level, gate, one.max_tokens))
-        yield Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices, book=book, budgets=budgets)
+        ladder = Ladder(routes, clock, total_seconds=settings.model_seconds, prices=prices, book=book, budgets=budgets)
+        answers = await stack.enter_async_context(open_answers(cache_url, settings.cache_seconds, clock))
+        yield Remembering(ladder, answers, shares=settings.cache_seconds > 0)
 
 
 async def _open_budgets(

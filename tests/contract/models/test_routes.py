@@ -8,6 +8,8 @@ import pytest
 from parley.core import SettingsError, SystemClock
 from parley.testing import VirtualClock
 from parley.testing.model import MODES, ModelServer
+from parley_ai_engine.cache.remembering import Question
+from parley_ai_engine.costs.usage import NOBODY
 from parley_ai_engine.pipeline.ladder import Tried
 from parley_ai_engine.routes import open_ladder, read_routes
 from parley_ai_engine.settings import EngineSettings, ModelSettings
@@ -25,7 +27,8 @@ async def test_the_guides_file_adds_the_next_rungs(stand_in: ModelServer, tmp_pa
     tried, clock = Tried(), SystemClock()
     async with open_ladder(EngineSettings(models=str(file)), chosen, clock) as ladder:
         assert ladder is not None
-        answer = [piece async for piece in ladder.chat(ASKED, clock.now() + 30, tried)]
+        question = Question(ASKED, clock.now() + 30, NOBODY, 1)
+        answer = [piece async for piece in ladder.chat(question, tried)]
     assert tried.notes[0] == "broken: forbidden"
     assert stand_in.ledger.last.vendor == "anthropic"
     assert "".join(piece for piece in answer if isinstance(piece, str)) == stand_in.script.text

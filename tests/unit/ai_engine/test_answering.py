@@ -11,6 +11,8 @@ from parley.core import SystemClock
 from parley.testing import VirtualClock
 from parley.testing.builders import a_turn, a_visitor
 from parley_ai_engine.admission.breaker import Breaker
+from parley_ai_engine.cache.answers import MemoryAnswers
+from parley_ai_engine.cache.remembering import Remembering
 from parley_ai_engine.pipeline.answering import Answerer
 from parley_ai_engine.pipeline.evidence import Evidence
 from parley_ai_engine.pipeline.ladder import Ladder, Route
@@ -74,8 +76,9 @@ def a_question(*asked: str) -> Turn:
 
 def the_answerer(knowledge: object = None, model: object = None, **settings: object) -> Answerer:
     clock = SystemClock()
-    ladder = Ladder([Route(model, Breaker(clock))], clock) if model else None  # type: ignore[arg-type]  # scripted
-    return Answerer(knowledge or Shelf(), ladder, EngineSettings(**settings))  # type: ignore[arg-type]  # scripted parts
+    ladder = Ladder([Route(model, Breaker(clock))], clock)  # type: ignore[arg-type]  # scripted
+    models = Remembering(ladder, MemoryAnswers(0, clock)) if model else None
+    return Answerer(knowledge or Shelf(), models, EngineSettings(**settings))  # type: ignore[arg-type]  # scripted parts
 
 
 async def test_a_sure_answer_is_quoted_with_its_source_and_shown_as_it_comes() -> None:

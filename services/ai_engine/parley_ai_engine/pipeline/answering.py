@@ -9,6 +9,7 @@ import grpc.aio
 
 from parley.contracts.v1 import Handoff
 from parley.telemetry import Log, Recording, histogram, names, span
+from parley_ai_engine.cache.remembering import Question, Remembering
 from parley_ai_engine.dialogue.complaint import complains
 from parley_ai_engine.dialogue.language import language_of
 from parley_ai_engine.dialogue.question import search_query
@@ -20,7 +21,7 @@ from parley_ai_engine.guards.personal import without_personal
 from parley_ai_engine.guards.provenance import Support
 from parley_ai_engine.guards.words import Blocked
 from parley_ai_engine.pipeline.evidence import Evidence, Knowledge
-from parley_ai_engine.pipeline.ladder import Chosen, Ladder, NoModel, Route, Tried
+from parley_ai_engine.pipeline.ladder import Chosen, NoModel, Piece, Route, Tried
 from parley_ai_engine.pipeline.prompt import SENTINEL, prompt_for
 from parley_ai_engine.pipeline.prompts import Prompts
 from parley_ai_engine.pipeline.streaming import ChunkWriter
@@ -46,7 +47,7 @@ class Answerer:
     """Turns a question into a reply. `ladder` is None for a desk that only quotes."""
 
     knowledge: Knowledge
-    ladder: Ladder | None
+    ladder: Remembering | None
     settings: EngineSettings
     prompts: Prompts = field(default_factory=Prompts)
     outgoing: Outgoing = field(default_factory=Outgoing)
@@ -104,7 +105,7 @@ class Answerer:
         return Reply(text, "extractive", (best,), confidence=evidence.answerable, why=why, level="L3")
 
     async def _from_model(
-        self, ladder: Ladder, turn: Turn, evidence: Evidence, language: str, begin: Begin
+        self, ladder: Remembering, turn: Turn, evidence: Evidence, language: str, begin: Begin
     ) -> Reply | Fallen:
         """A model's answer, or how it came that there is none, so that the passage itself is quoted instead."""
         tried = Tried()
@@ -116,7 +117,8 @@ class Answerer:
         name = "complaint" if complains(turn.question) else "answer"
         prompt = self.prompts.find(turn.tenant, name, language)
         ask = prompt_for(safe.turn, evidence, language, prompt, self.settings.context_tokens)
-        pieces = ladder.chat(ask, turn.deadline, tried, turn.payer)
+        private = bool(safe.marks or safe.personal.kinds)
+        pieces = ladder.chat(Question(ask, turn.deadline, turn.payer, evidence.version, private), tried)
         guards = self.outgoing.on(support_of(turn, evidence), safe.personal, secrets_of(prompt.source, SENTINEL))
         try:
             route, text, end = await _stream(pieces, lambda origin: guards.guard(begin(origin)))
@@ -131,6 +133,7 @@ class Answerer:
         if text.strip().startswith(SENTINEL) or not text.strip():
             unsure = not_sure(language, evidence, "not_sure")
             return replace(unsure, why={**unsure.why, **tried.why()})
+        await tried.accepted()
         why = {
             **tried.why(),
             "prompt": prompt.label,
@@ -151,7 +154,7 @@ def support_of(turn: Turn, evidence: Evidence) -> Support:
 
 
 async def _stream(
-    pieces: AsyncGenerator[Chosen | str | ModelReply, None], begin: Callable[[str], GuardedWriter]
+    pieces: AsyncGenerator[Piece, None], begin: Callable[[str], GuardedWriter]
 ) -> tuple[Route, str, ModelReply]:
     """Write the answer as it comes; its first characters are held back until they cannot be the sentinel."""
     held, writer, route, end = "", None, None, None

@@ -13,6 +13,7 @@ class Evidence:
     passages: tuple[Source, ...] = ()
     quote: str = ""
     answerable: float = 0.0
+    version: int = 0  # of the knowledge that was searched
 
 
 class Knowledge(Protocol):
@@ -33,4 +34,4 @@ class KnowledgeService:
         """Ask for five passages."""
         request = SearchRequest(tenant_id=tenant, query=query, limit=5, language=language)
         found = await self._stub.Search(request, timeout=seconds)
-        return Evidence(tuple(found.passages), found.quote, found.answerable)
+        return Evidence(tuple(found.passages), found.quote, found.answerable, found.knowledge_version)

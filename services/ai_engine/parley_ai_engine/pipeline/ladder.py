@@ -5,7 +5,7 @@ Below them stand the quote (L3), the rules (L4) and saying that we do not know (
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,7 +19,7 @@ from parley_ai_engine.admission.gate import Gate, NotAdmitted, Permit
 from parley_ai_engine.admission.prices import Price, price_of
 from parley_ai_engine.admission.retrying import Retrying
 from parley_ai_engine.costs.budgets import Budgets, Hold, OverBudget
-from parley_ai_engine.costs.usage import NOBODY, Payer, Usage, explained
+from parley_ai_engine.costs.usage import NOBODY, SPARED, Payer, Usage, explained
 from parley_ai_engine.providers.port import HOPELESS, Ask, Model, ModelFailed, ModelReply
 
 LEVELS: Final = ("main", "other", "local")
@@ -57,6 +57,9 @@ class Chosen:
     route: Route
 
 
+Piece = Chosen | str | ModelReply
+
+
 class NoModel(Exception):
     """No route answered. `shown` when the answer broke off after some of it was shown."""
 
@@ -71,11 +74,19 @@ class Tried:
 
     notes: list[str] = field(default_factory=list)
     calls: list[Usage] = field(default_factory=list)
+    saved_by: str = ""  # no model was asked for this turn: cache, single_flight
+    on_accepted: Callable[[], Awaitable[None]] | None = None
+
+    async def accepted(self) -> None:
+        """The answer was shown whole: every guard has let it pass."""
+        if self.on_accepted is not None:
+            await self.on_accepted()
 
     def why(self) -> dict[str, str]:
         """As it is explained."""
         degraded = {"degraded": "; ".join(self.notes)} if self.notes else {}
-        return {**degraded, **explained(self.calls)}
+        saved = {"saved_by": self.saved_by} if self.saved_by else {}
+        return {**degraded, **saved, **explained(self.calls)}
 
     def note(self, route: Route, how: str) -> None:
         """One route did not answer."""
@@ -164,9 +175,16 @@ class Ladder:
         self._total = total_seconds
         self._retrying = retrying or Retrying(clock)
 
-    async def chat(
-        self, ask: Ask, deadline: float, tried: Tried, payer: Payer = NOBODY
-    ) -> AsyncGenerator[Chosen | str | ModelReply, None]:
+    @property
+    def name(self) -> str:
+        """All its models, as one name: answers of other models are other answers."""
+        return " ".join(route.model.name for route in self._routes)
+
+    def route(self, model: str) -> Route:
+        """The route of a model, the first where there is none of that name any more."""
+        return next((route for route in self._routes if route.model.name == model), self._routes[0])
+
+    async def chat(self, ask: Ask, deadline: float, tried: Tried, payer: Payer = NOBODY) -> AsyncGenerator[Piece, None]:
         """A Chosen, pieces of text, one ModelReply. Raises NoModel. Never another route once text was shown.
 
         `deadline` is the turn's, in unix seconds; what is kept back of it is for the rungs below.
@@ -239,9 +257,9 @@ class Ladder:
                             yield piece
                         permit.used = piece.input_tokens + piece.output_tokens if piece.reported else None
                     except BaseException as error:
-                        hold.cost = self._note(running.broke_off(error), tried)
+                        hold.cost = self.note(running.broke_off(error), tried)
                         raise
-                    hold.cost = self._note(running.answered(piece), tried)
+                    hold.cost = self.note(running.answered(piece), tried)
                 route.breaker.settle()
                 _note_usage(recording, piece)
                 yield piece
@@ -253,10 +271,11 @@ class Ladder:
                 histogram(names.GEN_AI_SECONDS, name).observe(time.monotonic() - began)
                 gauge(names.BREAKER_OPEN, name).set(route.breaker.state != "closed")
 
-    def _note(self, usage: Usage, tried: Tried) -> Decimal:
+    def note(self, usage: Usage, tried: Tried) -> Decimal:
         """One call is over: into the turn's explanation and the desk's books. What it cost."""
         now = self._clock.now()
-        usage = replace(usage, at=now, price=price_of(usage.model, self._prices, now))
+        price = price_of(usage.model, self._prices, now)
+        usage = replace(usage, at=now, price=price, instead=price if usage.saved_by in SPARED else usage.instead)
         cost = usage.cost()
         if cost:
             counter(names.MODEL_COST, usage.model, usage.price.currency if usage.price else "").inc(float(cost))
