@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from parley.cli import main
@@ -45,7 +46,7 @@ def test_every_command_that_the_readme_names_exists(line: str) -> None:
     words = [word for word in shlex.split(line.strip()) if not word.startswith("-")]
     command: object = main
     for word in words:
-        found = getattr(command, "commands", {}).get(word)
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
         if found is None:
             break
         command = found
