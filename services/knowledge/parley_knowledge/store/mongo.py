@@ -62,7 +62,7 @@ class MongoDocuments:
         """Store contents that nobody sees yet."""
         tenant = kept[0].record.tenant_id if kept else ""
         chunks = {_key(tenant, c.hash): c for one in kept for c in one.chunks}
-        await _insert(self._passages, {key: {"place": c.place, "text": c.text} for key, c in chunks.items()})
+        await _insert(self._passages, {key: _passage(tenant, c) for key, c in chunks.items()})
         await _insert(self._contents, {_key(tenant, one.record.chunk_set): _content(one) for one in kept})
 
     async def publish(self, release: Release, kept: Sequence[Kept] = ()) -> None:
@@ -155,11 +155,16 @@ async def _insert(collection: Any, rows: Mapping[str, dict[str, Any]]) -> None:
 async def _found(collection: Any, tenant: str, names: Sequence[str], shown: dict[str, int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for begin in range(0, len(names), _AT_ONCE):
-        wanted = {"_id": {"$in": [_key(tenant, name) for name in names[begin : begin + _AT_ONCE]]}}
+        keys = [_key(tenant, name) for name in names[begin : begin + _AT_ONCE]]
+        wanted = {"_id": {"$in": keys}, "tenant_id": tenant}  # a name with a slash may be another tenant's key
         with reachable():
             async for row in collection.find(wanted, shown):
                 found[row["_id"]] = row
     return found
+
+
+def _passage(tenant: str, chunk: Chunk) -> dict[str, Any]:
+    return {"tenant_id": tenant, "place": chunk.place, "text": chunk.text}
 
 
 def _content(kept: Kept) -> dict[str, Any]:
