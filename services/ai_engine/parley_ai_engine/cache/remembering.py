@@ -87,7 +87,7 @@ class Remembering:
                     if follows:
                         self._spared(answer, question, tried, "single_flight")
                     elif piece.finish_reason == "stop" and piece.reported:
-                        tried.on_accepted = lambda kept=answer: self._answers.keep(key, kept)  # type: ignore[misc]  # now's
+                        tried.on_accepted = lambda kept=answer: self._answers.keep(key, kept)
                 yield piece
 
     def _spared(self, answer: Answer, question: Question, tried: Tried, by: str) -> None:
