@@ -72,7 +72,7 @@ async def test_a_connection_that_answers_neither_a_message_nor_a_ping_is_left_fo
     await visitor.write("还有人吗？")
     await expect(visitor.own.locator(".origin")).to_have_text("Sent")
     await visitor.page.clock.run_for(11_500)
-    await until(lambda: len(server.frames("send")) == 2 and server.frames("ping"))
+    await until(lambda: len(server.frames("send")) == 2 and bool(server.frames("ping")))
     await visitor.page.clock.run_for(4_000)
     await visitor.page.clock.run_for(4_000)
     await expect(visitor.page.locator(".stored .visitor .origin")).to_have_text("Received")
