@@ -259,7 +259,7 @@ def test_only_services_that_use_the_database_know_its_password(rendered: list[Ob
         for one in of(rendered, "Deployment")
         if "PARLEY_DATABASE_URL" in environment(one, rendered)
     }
-    assert knowing == {"parley-session-router", "parley-knowledge"}
+    assert knowing == {"parley-session-router", "parley-ai-engine", "parley-knowledge"}
 
 
 def test_the_demo_is_off_unless_asked_for(rendered: list[Object]) -> None:
