@@ -1,5 +1,6 @@
 """`parley run` and `parley list`."""
 
+import gc
 import sys
 
 import click
@@ -20,6 +21,7 @@ class _Model(Settings):
 def run(names: tuple[str, ...]) -> None:
     """Run services in this process until Ctrl-C or SIGTERM."""
     settings = PlaceSettings.load()
+    gc.disable()  # nothing is worth collecting while modules load; it is on again once everything runs
     services = load(list(names))
     visible = any(service.name == "gateway" for service in services)
     sys.exit(run_services(services, settings, _announce if visible else None))

@@ -146,6 +146,7 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 async def _announce(announce: Callable[[], None] | None) -> None:
