@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from parley.testing.ledger_checks import is_answer
 RESEND_AFTER = 5.0
 PROBE_SECONDS = 3.0  # for a sign of life from a server that leaves messages unacknowledged
 PROTOCOL = Subprotocol("parley.v1.json")
+UNAVAILABLE = 503
 
 
 @dataclass
@@ -210,9 +213,16 @@ def seen_of(event: dict[str, Any], at: float) -> Seen:
     return Seen(event["seq"], kind, message.get("message_id", ""), client_msg_id, turn_id, at, finish)
 
 
-async def read_history(base_url: str, visitor: Visitor) -> list[Seen]:
-    """The store's own account of a visitor's session."""
-    return await asyncio.to_thread(_read_history, base_url, visitor.token, visitor.session)
+async def read_history(base_url: str, visitor: Visitor, *, patience: float = 30.0) -> list[Seen]:
+    """The store's own account of a visitor's session; a 503 is asked again for `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await asyncio.to_thread(_read_history, base_url, visitor.token, visitor.session)
+        except urllib.error.HTTPError as error:
+            if error.code != UNAVAILABLE or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def _read_history(base_url: str, token: str, session: str) -> list[Seen]:

@@ -1,13 +1,11 @@
 """The turns that this replica works on: each ends in exactly one outcome, or is cancelled and ends in none."""
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from typing import Any
 
 from parley.bus.routes import to_shard
 from parley.contracts.v1 import EventMeta, TurnCompleted, TurnFailed, TurnRequested, TurnStarted
-from parley.core import ParleyError
 from parley.service import Context
 from parley.telemetry import counter, current_trace_id, gauge, names, span
 from parley_ai_engine.pipeline.answering import Answerer
@@ -16,7 +14,6 @@ from parley_ai_engine.pipeline.turn import Reply, Turn
 
 FINISHED_KEPT = 2000
 CANCELLED_KEPT = 10_000
-ANNOUNCE_SECONDS = 0.02  # a reply that is complete by then needs no announcement: its outcome says all of it
 _running_gauge = gauge(names.TURNS_RUNNING)
 
 # What a turn's explanation says, as its span says it: never a word of the conversation.
@@ -40,7 +37,6 @@ class Turns:
         self._answerer = answerer
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._audiences: dict[str, Audience] = {}
-        self._announcing: dict[str, asyncio.TimerHandle] = {}
         self._finished: OrderedDict[str, Outcome] = OrderedDict()
         self._cancelled: OrderedDict[str, None] = OrderedDict()  # before they came here
 
@@ -82,13 +78,10 @@ class Turns:
         except asyncio.CancelledError:
             if turn.turn_id not in self._cancelled or task.uncancel():
                 raise  # the handler itself was cancelled: the turn is delivered again to another replica
-            self._own_up(turn)
             return None
         finally:
             del self._running[turn.turn_id]
             self._audiences.pop(turn.turn_id, None)
-            if announcing := self._announcing.pop(turn.turn_id, None):
-                announcing.cancel()
             _running_gauge.dec()
 
     async def _outcome(self, event: TurnRequested, turn: Turn) -> Outcome:
@@ -118,26 +111,13 @@ class Turns:
             return self._completed(turn, meta, reply, event)
 
     def _begin(self, turn: Turn, origin: str) -> ChunkWriter:
-        """The reply begins to be written."""
-        later = asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._announce, turn)
-        self._announcing[turn.turn_id] = later
-        audience = self._audiences[turn.turn_id] = Audience(self._ctx, turn, origin)
-        return ChunkWriter(audience.emit, self._ctx.clock)
-
-    def _announce(self, turn: Turn) -> None:
-        """Say which engine writes the reply, so that latecomers can be sent here."""
-        self._announcing.pop(turn.turn_id, None)
+        """The reply begins to be written: say which engine writes it, so that latecomers can be sent here."""
         started = TurnStarted(turn_id=turn.turn_id, engine_id=self._ctx.replica)
         started.meta.tenant_id, started.meta.session_id = turn.tenant, turn.session
-        with contextlib.suppress(ParleyError):
-            announced = self._ctx.publish_nowait(started)
-            announced.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def _own_up(self, turn: Turn) -> None:
-        """No answer will follow: what was shown is closed by the router, which must hear of it for that."""
-        if announcing := self._announcing.get(turn.turn_id):
-            announcing.cancel()
-            self._announce(turn)
+        announced = self._ctx.publish_nowait(started)
+        announced.add_done_callback(lambda done: done.cancelled() or done.exception())
+        audience = self._audiences[turn.turn_id] = Audience(self._ctx, turn, origin)
+        return ChunkWriter(audience.emit, self._ctx.clock)
 
     def _completed(self, turn: Turn, meta: EventMeta, reply: Reply, event: TurnRequested) -> TurnCompleted:
         return TurnCompleted(
@@ -152,7 +132,6 @@ class Turns:
         )
 
     def _failed(self, turn: Turn, meta: EventMeta, reason: str) -> TurnFailed:
-        self._own_up(turn)
         return TurnFailed(
             meta=meta, turn_id=turn.turn_id, ownership=turn.ownership, reason=reason, engine_id=self._ctx.replica
         )

@@ -120,12 +120,6 @@ def an_agents_message(
     return event
 
 
-def ends(entry: Any) -> tuple[str, str]:
-    """What closes a reply: its text, and why it ended."""
-    message = entry.event.message_end
-    return message.text, message.finish_reason
-
-
 def the_question(conversation: Conversation) -> TurnRequested:
     asked: TurnRequested = conversation.all(TurnRequested)[-1]
     return asked

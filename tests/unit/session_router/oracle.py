@@ -182,7 +182,7 @@ class Oracle:
 
     def completed(self, event: TurnCompleted, now: float) -> list[str]:
         if not self._accepts(event):
-            return self._closes(event.turn_id)
+            return []
         self.unanswered = [one for one in self.unanswered if one[0] not in self.asked]
         self._ends("person" if event.HasField("handoff") else "answer")
         said = ["end answered"]

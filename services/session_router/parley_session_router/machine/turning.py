@@ -111,7 +111,6 @@ def completed(decision: Decision, event: TurnCompleted, rules: Rules) -> None:
     """An answer: stored once, and only while its turn runs under the same ownership."""
     turn = _accepted_turn(decision, event.turn_id, event.ownership)
     if turn is None:
-        _end_preview(decision, event.turn_id)  # a short answer may have been shown without being announced
         return
     handoff = event.handoff if event.HasField("handoff") else None
     if not (event.reply.text or event.reply.media or handoff):
