@@ -32,7 +32,7 @@ async def test_what_happened_while_away_is_there_after_reconnecting(visitor: Vis
     await server.takeover("王敏")
     await server.says("您好，我是王敏。", "王敏")
     server.down = False
-    await expect(visitor.status).to_have_text("Connected again. Nothing was missed.")
+    await expect(visitor.status).to_have_text("Connected again. Nothing was missed.", timeout=30_000)
     await expect(visitor.messages).to_have_count(1)
     await expect(visitor.notes).to_have_text(["王敏 joined the conversation."])
 
