@@ -78,7 +78,15 @@ async ({ text }) => {
 """
 
 
-async def test_event_source_in_a_browser_resumes_by_its_last_event_id(desk: House) -> None:
+@pytest.fixture
+def own() -> Iterator[House]:
+    """A house of its own, since it is restarted."""
+    with a_house() as house:
+        yield house
+
+
+async def test_event_source_in_a_browser_resumes_by_its_last_event_id(own: House) -> None:
+    desk = own
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
         page = await browser.new_page(bypass_csp=True)  # the test looks into the page by evaluating
